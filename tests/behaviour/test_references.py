@@ -21,6 +21,18 @@ SAMPLE = {
     "seq": 1,
 }
 
+TRADE = {
+    "tradeId": "t-1",
+    "side": "long",
+    "openedAt": "2026-01-01T00:00:00Z",
+    "closedAt": "2026-01-01T01:00:00Z",
+    "amount": "1",
+    "openPrice": "10",
+    "closePrice": "11",
+    "fee": "0.01",
+    "profit": "1",
+}
+
 
 def credentials() -> dict[str, str]:
     return {
@@ -63,7 +75,7 @@ def test_pair_is_looked_up_on_the_exchange_of_the_account(trader: Api) -> None:
     assert pointers(problem(answer, 422, "reference-not-found")) == {"/marketPair"}
 
 
-@pytest.mark.parametrize(("what", "body"), [("samples", {"samples": [SAMPLE]}), ("trades", {"trades": []})])
+@pytest.mark.parametrize(("what", "body"), [("samples", {"samples": [SAMPLE]}), ("trades", {"trades": [TRADE]})])
 def test_performance_of_an_unknown_bot_is_not_found(admin: Api, what: str, body: dict[str, Any]) -> None:
     problem(admin.post(f"/v1/bots/{UNKNOWN_ID}/performance/{what}", body), 404, "not-found")
 
@@ -171,7 +183,7 @@ DIRECT: list[tuple[str, str, Callable[[], Any]]] = [
     ("users", "/v1/exchange-accounts", credentials),
     ("bots", "/v1/bots", lambda: bot_request(UNKNOWN_ID)),
     ("bots", f"/v1/bots/{UNKNOWN_ID}/performance/samples", lambda: {"samples": [SAMPLE]}),
-    ("bots", f"/v1/bots/{UNKNOWN_ID}/performance/trades", lambda: {"trades": []}),
+    ("bots", f"/v1/bots/{UNKNOWN_ID}/performance/trades", lambda: {"trades": [TRADE]}),
     ("staking", f"/v1/balances/{UNKNOWN_ID}/credits", lambda: {"amount": "1", "reason": "deposit"}),
     ("staking", "/v1/staking/stakes", lambda: {"poolId": UNKNOWN_ID, "amount": "1"}),
     ("staking", "/v1/rewards", lambda: reward(userId=UNKNOWN_ID)),
