@@ -72,8 +72,10 @@ def test_repeated_start_is_the_same_transition(trader: Api) -> None:
     problem(trader.post(path, {"reason": "go"}, headers=key()), 409, "illegal-transition")
 
 
-def test_replay_needs_no_valid_parent_any_more_but_a_new_key_does(trader: Api) -> None:
+def test_replay_is_answered_although_the_name_is_taken_by_what_the_first_request_made(trader: Api) -> None:
+    body = bot_request(exchange_account(trader)["accountId"])
     headers = key()
-    body = bot_request(exchange_account(trader)["accountId"], marketPair="NOPE/USDT")
-    problem(trader.post("/v1/bots", body, headers=headers), 422, "reference-not-found")
-    problem(trader.post("/v1/bots", body, headers=key()), 422, "reference-not-found")
+    first = trader.made("/v1/bots", body, headers=headers)
+    taken = problem(trader.post("/v1/bots", body, headers=key()), 409, "already-exists")
+    assert [error["pointer"] for error in taken["errors"]] == ["/name"]
+    assert trader.made("/v1/bots", body, headers=headers) == first
