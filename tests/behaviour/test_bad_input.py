@@ -85,7 +85,9 @@ def test_amount_must_be_a_decimal_string(admin: Api, owner: Api, literal: str) -
     refuse(admin, f"/v1/balances/{owner.user_id}/credits", raw)
 
 
-@pytest.mark.parametrize("amount", ["1.123456789", "-1", "0", "", " 1", "1,5", "1e3", "NaN", "Infinity", "9" * 40, "１", "+1"])
+@pytest.mark.parametrize(
+    "amount", ["1.123456789", "-1", "0", "", " 1", "1,5", "1e3", "NaN", "Infinity", "9" * 40, "１", "+1"]
+)
 def test_amount_that_is_no_positive_decimal_of_eight_places_is_refused(admin: Api, owner: Api, amount: str) -> None:
     answer = admin.post(f"/v1/balances/{owner.user_id}/credits", {"amount": amount, "reason": "deposit"})
     assert pointers(problem(answer, 422, "invalid-request")) == {"/amount"}
@@ -109,7 +111,9 @@ def test_body_over_the_limit_is_refused(owner: Api) -> None:
     refuse(owner, "/v1/bots", '{"notes": "' + "x" * 2_000_000 + '"}', 413, "payload-too-large")
 
 
-@pytest.mark.parametrize("path", ["/v1/bots/not-an-id", "/v1/users/1", "/v1/exchange-accounts/%00", "/v1/bots/" + "9" * 500])
+@pytest.mark.parametrize(
+    "path", ["/v1/bots/not-an-id", "/v1/users/1", "/v1/exchange-accounts/%00", "/v1/bots/" + "9" * 500]
+)
 def test_path_with_something_that_is_no_id_is_refused(owner: Api, path: str) -> None:
     answer = owner.get(path)
     assert answer.status_code in (404, 422)
@@ -134,7 +138,15 @@ def test_bad_query_parameter_is_refused_at_its_name(owner: Api, query: str, poin
 
 
 @pytest.mark.parametrize(
-    "ts", ["2026-01-01T00:00:00", "9999-01-01T00:00:00Z", "yesterday", 1767225600, "2026-13-01T00:00:00Z", "1970-01-01T00:00:00Z"]
+    "ts",
+    [
+        "2026-01-01T00:00:00",
+        "9999-01-01T00:00:00Z",
+        "yesterday",
+        1767225600,
+        "2026-13-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+    ],
 )
 def test_timestamp_without_zone_or_out_of_range_is_refused(owner: Api, account_id: str, ts: object) -> None:
     made = bot(owner, account_id)
@@ -183,7 +195,9 @@ def test_stale_if_match_is_refused_and_changes_nothing(owner: Api, account_id: s
     assert owner.fetched(path)["notes"] == "first"
 
 
-@pytest.mark.parametrize(("path", "method"), [("/v1/nothing", "GET"), ("/", "GET"), ("/internal/references/validate", "POST")])
+@pytest.mark.parametrize(
+    ("path", "method"), [("/v1/nothing", "GET"), ("/", "GET"), ("/internal/references/validate", "POST")]
+)
 def test_unknown_path_is_not_found(owner: Api, path: str, method: str) -> None:
     problem(owner.request(method, path), 404, "not-found")
 

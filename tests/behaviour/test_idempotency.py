@@ -52,7 +52,9 @@ def test_one_key_sent_by_many_at_once_makes_one_stake(admin: Api, trader: Api) -
     headers = key()
     body = {"poolId": pool["poolId"], "amount": "2"}
     with ThreadPoolExecutor(8) as pool_of_threads:
-        answers = list(pool_of_threads.map(lambda _: trader.post("/v1/staking/stakes", body, headers=headers), range(8)))
+        answers = list(
+            pool_of_threads.map(lambda _: trader.post("/v1/staking/stakes", body, headers=headers), range(8))
+        )
     made = {answer.json()["stakeId"] for answer in answers if answer.status_code == 201}
     for answer in answers:
         if answer.status_code != 201:

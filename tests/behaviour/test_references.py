@@ -114,7 +114,9 @@ def test_reward_from_an_unknown_source_is_refused_at_source_id(admin: Api, trade
 
 def test_bot_of_somebody_else_is_refused_as_if_the_user_were_unknown(trader: Api, stranger: Api) -> None:
     account = exchange_account(stranger)["accountId"]
-    foreign = problem(trader.post("/v1/bots", bot_request(account, userId=stranger.user_id)), 422, "reference-not-found")
+    foreign = problem(
+        trader.post("/v1/bots", bot_request(account, userId=stranger.user_id)), 422, "reference-not-found"
+    )
     unknown = problem(trader.post("/v1/bots", bot_request(account, userId=UNKNOWN_ID)), 422, "reference-not-found")
     assert "/userId" in pointers(foreign)
     assert [error["code"] for error in foreign["errors"]] == [error["code"] for error in unknown["errors"]]
@@ -144,9 +146,7 @@ def test_samples_for_somebody_elses_bot_are_not_found(trader: Api, stranger: Api
 def test_stake_for_somebody_else_is_refused_at_user_id(admin: Api, trader: Api, stranger: Api) -> None:
     pool = open_pool(admin)
     credit(admin, stranger.user_id, "5")
-    answer = trader.post(
-        "/v1/staking/stakes", {"userId": stranger.user_id, "poolId": pool["poolId"], "amount": "1"}
-    )
+    answer = trader.post("/v1/staking/stakes", {"userId": stranger.user_id, "poolId": pool["poolId"], "amount": "1"})
     assert pointers(problem(answer, 422, "reference-not-found")) == {"/userId"}
 
 

@@ -59,7 +59,9 @@ class Api:
 
 def done(response: httpx.Response) -> dict[str, Any]:
     """The JSON of an answer that must be a success."""
-    assert response.is_success, f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+    assert response.is_success, (
+        f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+    )
     answer: dict[str, Any] = response.json() if response.content else {}
     return answer
 
