@@ -1,4 +1,4 @@
-"""The behaviour suite runs over HTTP through the gateway, on the store that STORE names (mongomock, embedded or engine)."""
+"""The behaviour suite runs over HTTP through the gateway, on the store named by STORE (mongomock, embedded, engine)."""
 
 import os
 from collections.abc import Iterator

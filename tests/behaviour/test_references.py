@@ -1,4 +1,4 @@
-"""Every relationship of the data plan refuses an unknown parent, a foreign one where there is an owner, and a direct write."""
+"""Every relationship of the data plan refuses an unknown parent, a foreign one, and a write past the gateway."""
 
 import secrets
 from collections.abc import Callable
