@@ -1,0 +1,32 @@
+"""Which stored documents have accounts, and what follows from movements."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit.documents import Stored
+
+from staking.domain.ledger import Movement, Place
+from staking.domain.ledger_kinds import KindRules
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKind:
+    """The document has, besides its amount fields (int), `version: int` and `marks: dict[str, Any]` (and `entry_count: int` where the
+    kind keeps entries). The ledger raises the version with every update."""
+
+    rules: KindRules
+    document: type[Stored]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectCall:
+    """`captured`: per document the fields that its guard asked for, as they were right after it was settled."""
+
+    movement: Movement
+    posted: bool
+    data: Mapping[str, Any]
+    captured: Mapping[Place, Mapping[str, Any]]
+
+
+EffectHandler = Callable[[EffectCall], Awaitable[None]]
