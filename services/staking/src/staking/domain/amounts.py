@@ -14,7 +14,7 @@ SUPPLY_MAX = Omni(9 * 10**18)
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,10})(?:\.([0-9]{1,8}))?\Z")
 
 
-class BadAmount(ValueError):
+class BadAmountError(ValueError):
     """The text is not an amount: its message says what to write instead."""
 
 
@@ -22,10 +22,10 @@ def parse_omni(text: str) -> Omni:
     """Plain decimal notation, no sign, at most PLACES places and SUPPLY_MAX: "100", "0.5", "100.00000000"."""
     match = _DECIMAL.match(text)
     if match is None:
-        raise BadAmount(f"Write an amount as a decimal string with at most {PLACES} places, such as 12.5.")
+        raise BadAmountError(f"Write an amount as a decimal string with at most {PLACES} places, such as 12.5.")
     amount = int(match[1]) * UNITS_PER_OMNI + int((match[2] or "").ljust(PLACES, "0"))
     if amount > SUPPLY_MAX:
-        raise BadAmount(f"The amount is above the supply's limit of {format_omni(SUPPLY_MAX)}.")
+        raise BadAmountError(f"The amount is above the supply's limit of {format_omni(SUPPLY_MAX)}.")
     return Omni(amount)
 
 

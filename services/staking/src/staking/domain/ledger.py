@@ -1,9 +1,8 @@
 """The ledger's values: accounts, legs, movements and how a movement ended.
 
-An account is an amount field of a stored document. A movement takes amounts from some accounts and gives them to others; its legs
-sum to zero. It happens as a whole or not at all, whatever crashes in between (see `ledger_accounts` and `ledger_drive`).
-Amounts are integers of 1e-8 OMNI. Moments are UTC.
-"""
+An account is an amount field of a stored document. A movement takes amounts from some accounts and gives them to
+others; its legs sum to zero. It happens as a whole or not at all, whatever crashes in between (see
+`ledger_accounts` and `ledger_drive`). Amounts are integers of 1e-8 OMNI. Moments are UTC."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -56,13 +55,15 @@ class Leg:
 class Guard:
     """What a movement further asks of a document and does to it, in the very updates that move its amounts.
 
-    `expect`: stored fields that must have these values when the document is held (None: absent), else the movement is refused as
-    `moved`. Until the movement is settled no other movement with a guard on this document can be held.
-    `put`: stored fields set in the update that settles the document, if the movement is posted (never an amount, mark or version).
-    `watermark`: a field of `put` that only ever grows (a stake's `settledThrough`). It tells by itself that the document is settled, so
-    that no mark has to stay behind: two updates instead of three.
-    `capture`: stored fields whose values right after settling are handed to the movement's effects (a pool's emission index).
-    """
+    `expect`: stored fields that must have these values when the document is held (None: absent), else the movement
+    is refused as `moved`. Until the movement is settled no other movement with a guard on this document can be
+    held.
+    `put`: stored fields set in the update that settles the document, if the movement is posted (never an amount,
+    mark or version).
+    `watermark`: a field of `put` that only ever grows (a stake's `settledThrough`). It tells by itself that the
+    document is settled, so that no mark has to stay behind: two updates instead of three.
+    `capture`: stored fields whose values right after settling are handed to the movement's effects (a pool's
+    emission index)."""
 
     place: Place
     expect: Mapping[str, Any] = field(default_factory=dict)
@@ -73,8 +74,9 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Something that follows from a movement outside its accounts, done before the movement is: `name` is the handler's, `data` its
-    argument (JSON scalars). It runs at least once, posted or refused, by whoever drives the movement: the handler is idempotent."""
+    """Something that follows from a movement outside its accounts, done before the movement is: `name` is the
+    handler's, `data` its argument (JSON scalars). It runs at least once, posted or refused, by whoever drives the
+    movement: the handler is idempotent."""
 
     name: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -82,8 +84,9 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """`id` is made from the cause (a request's ResourceId, a period and a pool), so that a retry finds the movement instead of making
-    another. `kind` and `source` say why (`stake`, a stake's id), `reason` is free text of who asked, `actor_id` names them."""
+    """`id` is made from the cause (a request's ResourceId, a period and a pool), so that a retry finds the movement
+    instead of making another. `kind` and `source` say why (`stake`, a stake's id), `reason` is free text of who
+    asked, `actor_id` names them."""
 
     id: str
     kind: str
@@ -153,12 +156,12 @@ class Refused:
     refusal: Refusal
 
 
-class MalformedMovement(ValueError):
+class MalformedMovementError(ValueError):
     """A movement that breaks the ledger's own rules. A bug of the caller, never an answer to a client."""
 
 
 def check_movement(movement: Movement) -> None:
-    """Legs sum to zero, none is zero, each account has one, all bounds hold. Raises MalformedMovement."""
+    """Legs sum to zero, none is zero, each account has one, all bounds hold. Raises MalformedMovementError."""
     legs, accounts = movement.legs, {leg.account for leg in movement.legs}
     problems = [
         (not 0 < len(movement.id) <= ID_LENGTH_MAX, f"its id has {len(movement.id)} characters"),
@@ -176,7 +179,7 @@ def check_movement(movement: Movement) -> None:
     ]
     wrong = [text for is_wrong, text in problems if is_wrong]
     if wrong:
-        raise MalformedMovement(f"movement {movement.id}: {'; '.join(wrong)}")
+        raise MalformedMovementError(f"movement {movement.id}: {'; '.join(wrong)}")
 
 
 def legs_between(debits: Iterable[Account], credits_: Iterable[Account], amount: int) -> tuple[Leg, ...]:

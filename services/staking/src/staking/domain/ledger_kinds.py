@@ -10,8 +10,8 @@ OnChange = Callable[[Mapping[str, Any], datetime], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class AmountField:
-    """`floor` is the least it may hold. `opening` names the stored field that tells what it held before its first movement
-    (a pool's capacity opens at `capacityMax`); without one it opens at zero."""
+    """`floor` is the least it may hold. `opening` names the stored field that tells what it held before its first
+    movement (a pool's capacity opens at `capacityMax`); without one it opens at zero."""
 
     name: str
     floor: int = 0
@@ -20,10 +20,12 @@ class AmountField:
 
 @dataclass(frozen=True, slots=True)
 class KindRules:
-    """`on_change(fields, now)`: further fields to set in the same conditional update whenever an amount changes, from the stored
-    fields as they were before it (a pool's emission index runs up to now with the principal it had). Pure; `now` may be earlier than what
-    is stored, since it is another process' clock. `reads`: the stored fields that it, guards and captures look at.
-    `entries`: every leg becomes an entry with a sequence and a running balance, counted in the document's `entryCount`."""
+    """`on_change(fields, now)`: further fields to set in the same conditional update whenever an amount changes,
+    from the stored fields as they were before it (a pool's emission index runs up to now with the principal it
+    had). Pure; `now` may be earlier than what is stored, since it is another process' clock. `reads`: the stored
+    fields that it, guards and captures look at.
+    `entries`: every leg becomes an entry with a sequence and a running balance, counted in the document's
+    `entryCount`."""
 
     name: str
     amounts: tuple[AmountField, ...]
