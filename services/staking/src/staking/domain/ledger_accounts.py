@@ -139,13 +139,13 @@ class _Page:
         self.place = place
         self.snapshot = snapshot
         self.touched = False
-        self._now = now
+        self.now = now
         self._is_current = rules.on_change is None
 
     def run_up_to_now(self) -> None:
         """`on_change`, once, before the first amount changes: later changes of this visit happen at the same moment."""
         if not self._is_current and self.snapshot is not None and self.rules.on_change is not None:
-            self.snapshot = self.snapshot.with_fields(self.rules.on_change(self.snapshot.fields, self._now))
+            self.snapshot = self.snapshot.with_fields(self.rules.on_change(self.snapshot.fields, self.now))
         self._is_current = True
 
 
@@ -210,6 +210,8 @@ def _credit(page: _Page, before: Snapshot, movement: Movement) -> Outcome:
     after = _moved(page.snapshot or before, given, 1)
     if guard is not None:
         after = after.with_fields(guard.put)
+    if page.rules.on_settle is not None:
+        after = after.with_fields(page.rules.on_settle(after.fields, movement, page.now))
     entries = _entries(page.rules, after.without_mark(movement.id), movement)
     captured = {name: after.fields.get(name) for name in guard.capture} if guard is not None else {}
     if leaves_mark(page.rules, movement, before.place):
