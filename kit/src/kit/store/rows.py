@@ -1,0 +1,191 @@
+"""One collection of the store as rows (stored names in and out): errors translated, every call bounded in time."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WriteConcernError,
+)
+
+from kit.store.errors import DuplicateKey, StoreUnavailable
+from kit.store.sessions import Session
+
+Row = dict[str, Any]
+Filter = Mapping[str, Any]
+T = TypeVar("T")
+
+DUPLICATE_CODES = frozenset({11000, 11001, 12582})
+# Codes of MongoDB's error_codes.yml after which the outcome of a write isn't known or the server can't take it now.
+UNAVAILABLE_CODES = frozenset(
+    {6, 7, 50, 64, 79, 89, 91, 100, 189, 262, 317, 358, 10058, 10107, 11600, 11602, 13388, 13435, 13436}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """`matched` counts over the whole batch; `duplicates` are the positions that broke a unique index."""
+
+    matched: int
+    duplicates: frozenset[int]
+
+
+class Rows:
+    """`timeout_s` bounds every call: after it the outcome is unknown (StoreUnavailable)."""
+
+    __slots__ = ("_collection", "_timeout_s", "name")
+
+    def __init__(self, collection: "AsyncIOMotorCollection[Row]", *, timeout_s: float) -> None:
+        self._collection = collection
+        self._timeout_s = timeout_s
+        self.name: str = collection.name
+
+    async def find(
+        self,
+        where: Filter,
+        *,
+        limit: int,
+        fields: Sequence[str] | None = None,
+        sort: Sequence[tuple[str, int]] = (),
+        skip: int = 0,
+        session: Session | None = None,
+    ) -> list[Row]:
+        """At most `limit` rows; with `fields` only these and the key."""
+        cursor = self._collection.find(
+            where,
+            None if fields is None else list(fields),
+            session=session.raw if session else None,
+            batch_size=limit + 1,
+        )
+        if sort:
+            cursor = cursor.sort(list(sort))
+        if skip:
+            cursor = cursor.skip(skip)
+        return await self._call(cursor.limit(limit).to_list(limit))
+
+    async def find_one(
+        self, where: Filter, *, fields: Sequence[str] | None = None, session: Session | None = None
+    ) -> Row | None:
+        raw = session.raw if session else None
+        return await self._call(self._collection.find_one(where, None if fields is None else list(fields), session=raw))
+
+    async def insert(self, row: Row, *, session: Session | None = None) -> None:
+        """Raises DuplicateKey."""
+        await self._call(self._collection.insert_one(row, session=session.raw if session else None))
+
+    async def insert_many(self, rows: Sequence[Row], *, session: Session | None = None) -> frozenset[int]:
+        """Inserts what it can, in any order; the positions of those that broke a unique index."""
+        try:
+            await self._call(
+                self._collection.insert_many(rows, ordered=False, session=session.raw if session else None)
+            )
+        except _Duplicates as refused:
+            return refused.positions
+        return frozenset()
+
+    async def update_one(
+        self, where: Filter, update: Filter, *, upsert: bool = False, session: Session | None = None
+    ) -> bool:
+        """Whether a row matched (or, with `upsert`, was made). Raises DuplicateKey."""
+        raw = session.raw if session else None
+        done = await self._call(self._collection.update_one(where, update, upsert=upsert, session=raw))
+        return bool(done.matched_count) or done.upserted_id is not None
+
+    async def update_many(self, where: Filter, update: Filter, *, session: Session | None = None) -> int:
+        done = await self._call(self._collection.update_many(where, update, session=session.raw if session else None))
+        return int(done.matched_count)
+
+    async def find_one_and_update(self, where: Filter, update: Filter, *, session: Session | None = None) -> Row | None:
+        """The row as it is after the update. Raises DuplicateKey."""
+        raw = session.raw if session else None
+        return await self._call(
+            self._collection.find_one_and_update(where, update, return_document=ReturnDocument.AFTER, session=raw)
+        )
+
+    async def bulk_update(
+        self, updates: Sequence[tuple[Filter, Filter]], *, session: Session | None = None
+    ) -> BulkOutcome:
+        """Each update on one row, in any order."""
+        writes = [UpdateOne(where, update) for where, update in updates]
+        raw = session.raw if session else None
+        try:
+            done = await self._call(self._collection.bulk_write(writes, ordered=False, session=raw))
+        except _Duplicates as refused:
+            return BulkOutcome(refused.matched, refused.positions)
+        return BulkOutcome(done.matched_count, frozenset())
+
+    async def replace_one(self, where: Filter, row: Row) -> bool:
+        done = await self._call(self._collection.replace_one(where, row))
+        return bool(done.matched_count)
+
+    async def delete_one(self, where: Filter, *, session: Session | None = None) -> bool:
+        done = await self._call(self._collection.delete_one(where, session=session.raw if session else None))
+        return bool(done.deleted_count)
+
+    async def delete_many(self, where: Filter, *, session: Session | None = None) -> int:
+        done = await self._call(self._collection.delete_many(where, session=session.raw if session else None))
+        return int(done.deleted_count)
+
+    async def count(self, where: Filter, *, limit: int | None = None) -> int:
+        bound: dict[str, Any] = {} if limit is None else {"limit": limit}
+        return int(await self._call(self._collection.count_documents(where, **bound)))
+
+    async def aggregate(self, pipeline: Sequence[Filter], *, limit: int) -> list[Row]:
+        return await self._call(self._collection.aggregate(list(pipeline)).to_list(limit))
+
+    async def _call(self, operation: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await operation
+        except TimeoutError as error:
+            raise StoreUnavailable from error
+        except PyMongoError as error:
+            raise _translated(error, self.name) from error
+
+
+class _Duplicates(Exception):  # noqa: N818
+    """Some writes of a batch broke a unique index, and nothing else went wrong."""
+
+    def __init__(self, positions: frozenset[int], matched: int) -> None:
+        super().__init__(f"{len(positions)} duplicates")
+        self.positions = positions
+        self.matched = matched
+
+
+def _translated(error: PyMongoError, collection: str) -> Exception:
+    translated: Exception = error
+    code = error.code if isinstance(error, OperationFailure) else None
+    if isinstance(error, BulkWriteError):
+        translated = _translated_bulk(error)
+    elif isinstance(error, OperationFailure) and (code in DUPLICATE_CODES or "exclusion constraint" in str(error)):
+        translated = DuplicateKey(_key_pattern(error.details), collection=collection)
+    elif isinstance(error, ServerSelectionTimeoutError):
+        translated = StoreUnavailable(sent=False)
+    elif isinstance(error, ConnectionFailure | WriteConcernError) or code in UNAVAILABLE_CODES:
+        translated = StoreUnavailable()
+    return translated
+
+
+def _translated_bulk(error: BulkWriteError) -> Exception:
+    details = error.details or {}
+    errors = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or not errors:
+        return StoreUnavailable()
+    if all(one.get("code") in DUPLICATE_CODES for one in errors):
+        return _Duplicates(frozenset(one["index"] for one in errors), int(details.get("nMatched", 0)))
+    if any(one.get("code") in UNAVAILABLE_CODES for one in errors):
+        return StoreUnavailable()
+    return error
+
+
+def _key_pattern(details: Mapping[str, Any] | None) -> tuple[str, ...]:
+    pattern = (details or {}).get("keyPattern")
+    return tuple(pattern) if isinstance(pattern, dict) else ()
