@@ -1,10 +1,10 @@
 """An admin stops being one only while another remains, whoever else is stepping down at the same time.
 
 No store here locks two documents at once, so a change that takes an admin away goes in three steps, each on one
-document: mark the admin as stepping down; look for another active admin without a mark; commit, on the mark, or take it
-back. Of two who step down at once, at least the second to be marked sees the other's mark, so that not both find another
-admin. A mark that is in the way, left by a crash or by somebody slower, is taken away on its token: its owner's commit
-then misses and that decision is made again. No clock decides anything.
+document: mark the admin as stepping down; look for another active admin without a mark; commit, on the mark, or take
+it back. Of two who step down at once, at least the second to be marked sees the other's mark, so that not both find
+another admin. A mark that is in the way, left by a crash or by somebody slower, is taken away on its token: its
+owner's commit then misses and that decision is made again. No clock decides anything.
 """
 
 from collections.abc import Mapping, Sequence

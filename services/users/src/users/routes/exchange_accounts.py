@@ -69,6 +69,7 @@ def present(account: ExchangeAccount) -> ExchangeAccountOut:
 
 @router.post("", operation_id="linkExchangeAccount", status_code=201, responses=documented(*LINK_REFUSALS))
 async def link_exchange_account(
+    *,
     runtime: RuntimeDep,
     tools: ToolsDep,
     caller: CallerDep,
@@ -85,6 +86,7 @@ async def link_exchange_account(
 
 @router.get("", operation_id="listExchangeAccounts")
 async def list_exchange_accounts(
+    *,
     runtime: RuntimeDep,
     caller: CallerDep,
     filters: Annotated[operations.AccountFilters, Depends(account_filters)],
@@ -97,7 +99,7 @@ async def list_exchange_accounts(
 
 @router.get("/{accountId}", operation_id="getExchangeAccount", responses=documented(NotFound))
 async def get_exchange_account(
-    runtime: RuntimeDep, caller: CallerDep, account_id: AccountId, response: Response
+    *, runtime: RuntimeDep, caller: CallerDep, account_id: AccountId, response: Response
 ) -> ExchangeAccountOut:
     """One account, without its credentials."""
     return render(await operations.get_account(runtime, caller, account_id), response)
@@ -105,6 +107,7 @@ async def get_exchange_account(
 
 @router.patch("/{accountId}", operation_id="changeExchangeAccount", responses=documented(NotFound, VersionMismatch))
 async def change_exchange_account(
+    *,
     runtime: RuntimeDep,
     caller: CallerDep,
     account_id: AccountId,
@@ -118,6 +121,7 @@ async def change_exchange_account(
 
 @router.post("/{accountId}/verify", operation_id="verifyExchangeAccount", responses=documented(*VERIFY_REFUSALS))
 async def verify_exchange_account(
+    *,
     runtime: RuntimeDep,
     tools: ToolsDep,
     caller: CallerDep,
@@ -136,6 +140,7 @@ async def verify_exchange_account(
 
 @router.post("/{accountId}/rotate", operation_id="rotateExchangeAccount", responses=documented(*ROTATE_REFUSALS))
 async def rotate_exchange_account(
+    *,
     runtime: RuntimeDep,
     tools: ToolsDep,
     caller: CallerDep,

@@ -45,6 +45,7 @@ def render(issued: sessions.IssuedTokens, response: Response, *, oauth2_names: b
     openapi_extra={**PUBLIC, **WITHOUT_IDEMPOTENCY, **TAKES_FORM, **FORM_BODY},
 )
 async def sign_in(
+    *,
     runtime: RuntimeDep,
     tools: ToolsDep,
     body: SignIn,
@@ -62,7 +63,9 @@ async def sign_in(
     responses=documented(Unauthenticated, UserSuspended),
     openapi_extra={**PUBLIC, **WITHOUT_IDEMPOTENCY},
 )
-async def refresh_tokens(runtime: RuntimeDep, tools: ToolsDep, body: RefreshRequest, response: Response) -> TokensOut:
+async def refresh_tokens(
+    *, runtime: RuntimeDep, tools: ToolsDep, body: RefreshRequest, response: Response
+) -> TokensOut:
     """Trade a refresh token, once, for new tokens."""
     return render(await sessions.refresh(runtime, tools, body.refresh_token.get_secret_value()), response)
 
@@ -73,13 +76,13 @@ async def refresh_tokens(runtime: RuntimeDep, tools: ToolsDep, body: RefreshRequ
     status_code=204,
     openapi_extra={**PUBLIC, **WITHOUT_IDEMPOTENCY},
 )
-async def sign_out(runtime: RuntimeDep, body: RefreshRequest) -> None:
+async def sign_out(*, runtime: RuntimeDep, body: RefreshRequest) -> None:
     """End the session of a refresh token. Its access token runs out by itself."""
     await sessions.sign_out(runtime, body.refresh_token.get_secret_value())
 
 
 @router.get("/.well-known/jwks.json", operation_id="getKeySet", openapi_extra=PUBLIC)
-async def get_key_set(tools: ToolsDep, response: Response) -> KeySetOut:
+async def get_key_set(*, tools: ToolsDep, response: Response) -> KeySetOut:
     """The public keys of access tokens."""
     response.headers["Cache-Control"] = f"public, max-age={KEYS_MAX_AGE_S}"
     return KeySetOut(keys=tools.access_tokens.jwks()["keys"])

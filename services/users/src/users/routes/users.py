@@ -61,7 +61,7 @@ def present(user: User) -> UserOut:
 
 @router.post("", operation_id="signUp", status_code=201, responses=documented(AlreadyExists), openapi_extra=PUBLIC)
 async def sign_up(
-    runtime: RuntimeDep, tools: ToolsDep, user_id: ResourceId, body: SignUp, response: Response
+    *, runtime: RuntimeDep, tools: ToolsDep, user_id: ResourceId, body: SignUp, response: Response
 ) -> UserOut:
     """Make an account with the role `user`. Anybody may."""
     user = await operations.sign_up(runtime, tools, body, user_id)
@@ -71,6 +71,7 @@ async def sign_up(
 
 @router.get("", operation_id="listUsers", responses=documented(Forbidden))
 async def list_users(
+    *,
     runtime: RuntimeDep,
     caller: CallerDep,
     filters: Annotated[operations.UserFilters, Depends(user_filters)],
@@ -82,19 +83,20 @@ async def list_users(
 
 
 @router.get("/me", operation_id="getOwnUser", responses=documented(NotFound))
-async def get_own_user(runtime: RuntimeDep, caller: CallerDep, response: Response) -> UserOut:
+async def get_own_user(*, runtime: RuntimeDep, caller: CallerDep, response: Response) -> UserOut:
     """The caller's own user."""
     return render(await operations.get_own(runtime, caller), response)
 
 
 @router.get("/{userId}", operation_id="getUser", responses=documented(NotFound))
-async def get_user(runtime: RuntimeDep, caller: CallerDep, user_id: UserId, response: Response) -> UserOut:
+async def get_user(*, runtime: RuntimeDep, caller: CallerDep, user_id: UserId, response: Response) -> UserOut:
     """One user, for themselves, treasury and admins."""
     return render(await operations.get_user(runtime, caller, user_id), response)
 
 
 @router.patch("/{userId}", operation_id="changeUser", responses=documented(*CHANGE_REFUSALS))
 async def change_user(
+    *,
     runtime: RuntimeDep,
     tools: ToolsDep,
     caller: CallerDep,
@@ -110,6 +112,7 @@ async def change_user(
 
 @router.post("/{userId}/suspend", operation_id="suspendUser", responses=documented(*ACTION_REFUSALS, LastAdmin))
 async def suspend_user(
+    *,
     runtime: RuntimeDep,
     caller: CallerDep,
     user_id: UserId,
@@ -128,6 +131,7 @@ async def suspend_user(
 
 @router.post("/{userId}/reactivate", operation_id="reactivateUser", responses=documented(*ACTION_REFUSALS))
 async def reactivate_user(
+    *,
     runtime: RuntimeDep,
     caller: CallerDep,
     user_id: UserId,
