@@ -10,6 +10,7 @@ from kit.store.collisions import find_collision
 from kit.store.errors import DuplicateKey
 from kit.store.hidden import INTENT_KIND, NOT_AN_INTENT, is_create_intent
 from kit.store.rows import Filter, Row, Rows
+from kit.store.sessions import Session
 
 if TYPE_CHECKING:
     from kit.documents import Stored
@@ -62,10 +63,19 @@ class Collection(Generic[D]):
             after = page[-1]
 
     async def rows(
-        self, where: Filter, *, fields: Sequence[str], sort: Sequence[tuple[str, int]] = (), limit: int
+        self,
+        where: Filter,
+        *,
+        fields: Sequence[str],
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int,
+        session: Session | None = None,
     ) -> list[Row]:
-        """Projections: the named stored fields and `_id`, as plain dictionaries."""
-        return await self._rows.find(self._visible(where), fields=fields, sort=sort, limit=_bounded(limit))
+        """Projections: the named stored fields and `_id`, as plain dictionaries. Reads that act on each other share a
+        session (`Store.session`)."""
+        return await self._rows.find(
+            self._visible(where), fields=fields, sort=sort, limit=_bounded(limit), session=session
+        )
 
     async def count(self, where: Filter, *, limit: int | None = None) -> int:
         return await self._rows.count(self._visible(where), limit=limit)
