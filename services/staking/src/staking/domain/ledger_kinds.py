@@ -25,13 +25,13 @@ class AmountField:
 class KindRules:
     """What one kind of document has.
 
-    `on_change(fields, now)`: further fields to set in the same conditional update whenever an amount changes,
-    from the stored fields as they were before it (a pool's emission index runs up to now with the principal it
-    had). Pure; `now` may be earlier than what is stored, since it is another process' clock. `reads`: the stored
-    fields that it, guards and captures look at.
-    `on_settle(fields, movement, now)`: further fields to set in the update that settles a posted movement there, once and
-    only once for each, from the fields as they are after its credits and puts (a funded pool's reserve). Pure. It is not
-    called where nothing is given, put or captured, since there is no such update.
+    `on_change(fields, now)`: further fields to set in the same conditional update whenever an amount changes, from
+    the stored fields as they were before it (a pool's emission index runs up to now with the principal it had).
+    Pure; `now` may be earlier than what is stored, since it is another process' clock. `reads`: the stored fields
+    that it, guards and captures look at.
+    `on_settle(fields, movement, now)`: further fields to set in the update that settles a posted movement there,
+    once and only once for each, from the fields as they are after its credits and puts (a funded pool's reserve).
+    Pure. It is not called where nothing is given, put or captured, since there is no such update.
     `entries`: every leg becomes an entry with a sequence and a running balance, counted in the document's
     `entryCount`."""
 

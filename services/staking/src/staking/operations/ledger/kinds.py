@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.documents import Stored
-
 from staking.domain.ledger import Movement, Place
 from staking.domain.ledger_kinds import KindRules
 
 
 @dataclass(frozen=True, slots=True)
 class AccountKind:
-    """The document has, besides its amount fields (int), `version: int` and `marks: dict[str, Any]` (and `entry_count: int` where the
-    kind keeps entries). The ledger raises the version with every update."""
+    """The document has, besides its amount fields (int), `version: int` and `marks: dict[str, Any]` (and
+    `entry_count: int` where the kind keeps entries). The ledger raises the version with every update."""
 
     rules: KindRules
     document: type[Stored]
