@@ -3,7 +3,8 @@
 It names the request it was made for (audience, method, path with query), the caller, the deadline and, for a write with
 references, the SHA-256 of the body and the references that were validated. Every service has a key of its own, so that
 a service could forge a context only for itself. The format is RFC 7515's; signing is done here rather than with a JWT
-library since it happens twice per request, and this costs an eighth. The header is fixed, so there is no algorithm to choose.
+library since it happens twice per request, and this costs an eighth. The header is fixed, so there is no algorithm
+to choose.
 """
 
 import base64
@@ -27,7 +28,7 @@ TOKEN_BYTES_MAX = 256 * 1024
 _JWS_HEADER = b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"  # {"alg":"HS256","typ":"JWT"}
 
 
-class InvalidContext(Exception):
+class InvalidContext(Exception):  # noqa: N818 (a verdict on what was sent)
     """The context is missing, forged, out of date, or of another request. The message is for the log only."""
 
 
@@ -56,9 +57,10 @@ class ValidatedReference:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """`path` includes the query. `deadline` is in epoch milliseconds, `expires_at` in epoch seconds. `body_sha256` is the
-    hexadecimal digest of the body as it was sent. `versions` holds, for an operation whose conditions on parents the
-    service named itself, the version of the document that they were named for, as {"document": version}."""
+    """`path` includes the query. `deadline` is in epoch milliseconds, `expires_at` in epoch seconds. `body_sha256`
+    is the hexadecimal digest of the body as it was sent. `versions` holds, for an operation whose conditions on
+    parents the service named itself, the version of the document that they were named for, as {"document":
+    version}."""
 
     audience: str
     method: str

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
 from kit.context import RequestContext
 from kit.identity import Caller
@@ -32,8 +32,12 @@ async def _resource_id(request: Request) -> Any:
     return request.state.resource_id
 
 
-async def _if_match(request: Request) -> int | None:
-    return parse_if_match(request.headers.get("if-match"))
+async def _if_match(
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description="The ETag that the change is meant for.")
+    ] = None,
+) -> int | None:
+    return parse_if_match(if_match)
 
 
 async def _paging(

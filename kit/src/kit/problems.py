@@ -81,6 +81,16 @@ class Unauthenticated(Problem):
     code = "unauthenticated"
     title = "Credentials are missing or not valid"
 
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(detail, errors=errors, headers={"WWW-Authenticate": "Bearer", **(headers or {})}, **extensions)
+
 
 class Forbidden(Problem):
     status = 403

@@ -10,7 +10,7 @@ LENGTH_MIN = 32
 _FILE_BYTES_MAX = 64 * 1024
 
 
-class SecretRefused(Exception):
+class SecretRefused(Exception):  # noqa: N818 (it says what was done)
     """A secret is missing or is a default. The message names the setting, never the value."""
 
 
@@ -53,7 +53,8 @@ def check_secret(setting: str, value: str, *, separator: str | None = None) -> N
 
 
 def development_secret(data_dir: Path, file_name: str, make: Callable[[], str] = random_secret) -> str:
-    """The secret in DATA_DIR/secrets/<file_name>, made by whoever comes first; every other process reads the same one."""
+    """The secret in DATA_DIR/secrets/<file_name>, made by whoever comes first; every other process reads the same
+    one."""
     folder = data_dir / "secrets"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / file_name

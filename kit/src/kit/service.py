@@ -1,19 +1,40 @@
-"""Builds a service: `create_app` of each service is one call of `build_service`."""
+"""Builds a service: each `create_app` is one call of `build_service`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+import structlog
 from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from kit.clock import Clock
+from kit.clock import Clock, SystemClock
 from kit.documents import Stored
+from kit.errors import render_http_exception
+from kit.health import health_routes
+from kit.idempotency import PURGE_INTERVAL_S, Idempotency, IdempotencyRecord
+from kit.middleware import RequestMiddleware
+from kit.openapi import build_document
+from kit.process import run
+from kit.references.guarded import References
+from kit.routing import RequestRules, Started
 from kit.runtime import Runtime
 from kit.settings import ServiceSettings
-from kit.store import StoreClient
-from kit.workers import Worker
+from kit.store import StoreClient, StoreUnavailable
+from kit.telemetry import Metrics
+from kit.workers import Worker, WorkerGroup
 
 __all__ = ["Runtime", "build_service", "run"]
+
+STORE_RETRY_S = 0.25
+_TELEMETRY_OFF: Any = {"tracing": False, "metrics": False, "logs": False}
+_log = structlog.get_logger("kit.service")
 
 Workers = Callable[[Runtime], Sequence[Worker]]
 OnStart = Callable[[FastAPI, Runtime], AbstractAsyncContextManager[None]]
@@ -34,10 +55,112 @@ def build_service(
     description: str = "",
     tags: Sequence[dict[str, Any]] = (),
 ) -> FastAPI:
-    """The app. Nothing happens before its lifespan starts, but for checking the declarations."""
-    raise NotImplementedError
+    """The app of a service. Nothing is connected before its lifespan starts; wrong declarations are refused here.
+
+    `client` is a store of the caller's, who closes it; without one the service connects to `settings.store_url`.
+    `workers` and `on_start` get the runtime once the store is there; `on_start` may keep its own at `app.state`.
+    """
+    metrics = Metrics(name, version)
+    plan = _Plan(name, settings, tuple(documents), client, clock or SystemClock(), workers, on_start, planners or {})
+    app = FastAPI(
+        title=f"OmniTrade {name}",
+        version=version,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=plan.lifespan,
+        telemetry=_TELEMETRY_OFF,
+    )
+    # Routes are taken as they are: an included router is matched twice per request, and its routes are built anew.
+    for router in routers:
+        app.router.routes.extend(router.routes)
+    document = build_document(
+        service=name, version=version, description=description, tags=tags, routes=app.router.routes
+    )
+    app.openapi_schema = document
+    app.router.routes.extend(health_routes(metrics, plan.ping))
+    app.router.routes.append(_document_route(document))
+    app.state.metrics = metrics
+    app.state.rules = plan.rules = RequestRules(
+        service=name,
+        gateway_keys=settings.gateway_key_list,
+        body_bytes_max=settings.body_bytes_max,
+        request_timeout_s=settings.request_timeout_s,
+        reference_digests={},
+    )
+    app.add_exception_handler(HTTPException, render_http_exception)
+    app.add_middleware(RequestMiddleware, metrics=metrics, requests_max=settings.requests_max)
+    return app
 
 
-def run(app_factory_import: str, settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT; `app_factory_import` is "package.app:make"."""
-    raise NotImplementedError
+def _document_route(document: dict[str, Any]) -> Route:
+    body = orjson.dumps(document)
+
+    async def openapi(_: Request) -> Response:
+        return Response(body, media_type="application/json")
+
+    return Route("/openapi.json", openapi, include_in_schema=False)
+
+
+@dataclass
+class _Plan:
+    """What starts and stops with the app."""
+
+    name: str
+    settings: ServiceSettings
+    documents: tuple[type[Stored], ...]
+    client: StoreClient | None
+    clock: Clock
+    workers: Workers | None
+    on_start: OnStart | None
+    planners: Mapping[str, Any]
+    rules: RequestRules | None = field(default=None)
+    runtime: Runtime | None = field(default=None)
+
+    async def ping(self) -> None:
+        """Raises if the store does not answer, or is not connected."""
+        if self.runtime is None or not await self.runtime.store.ping():
+            raise StoreUnavailable
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        assert self.rules is not None  # noqa: S101 (set by build_service)
+        async with AsyncExitStack() as stack:
+            client = self.client
+            if client is None:
+                client = await connect_store(self.settings)
+                stack.push_async_callback(client.close)
+            store = client.database(self.settings.database_name)
+            await store.prepare([*self.documents, IdempotencyRecord])
+            cursor_key = self.settings.cursor_key.get_secret_value().encode()
+            references = References(store, self.documents, clock=self.clock, service=self.name)
+            runtime = Runtime(self.name, self.settings, store, references, self.clock, cursor_key)
+            idempotency = Idempotency(store, cursor_key, self.clock)
+            self.runtime = app.state.runtime = runtime
+            stack.callback(self._forget)
+            if self.on_start is not None:
+                await stack.enter_async_context(self.on_start(app, runtime))
+            own = [Worker("idempotency purge", PURGE_INTERVAL_S, idempotency.purge)]
+            await stack.enter_async_context(WorkerGroup([*own, *(self.workers(runtime) if self.workers else ())]))
+            self.rules.start(Started(runtime, idempotency))
+            _log.info("ready", database=store.name)
+            yield
+            self.rules.start(None)
+
+    def _forget(self) -> None:
+        self.runtime = None
+
+
+async def connect_store(settings: ServiceSettings) -> StoreClient:
+    """Waits up to `store_wait_s` for a store that is starting too. Raises StoreUnavailable after that."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + settings.store_wait_s
+    while True:
+        try:
+            return await StoreClient.connect(settings.store_url)
+        except StoreUnavailable:
+            if loop.time() >= give_up_at:
+                raise
+            _log.info("waiting for the store")
+            await asyncio.sleep(STORE_RETRY_S)

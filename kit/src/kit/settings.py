@@ -1,4 +1,5 @@
-"""What every service is told by its environment. A service subclasses `ServiceSettings`, adds its own and sets `port`."""
+"""What every service is told by its environment. A service subclasses `ServiceSettings`, adds its own and sets
+`port`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +14,16 @@ from kit.secrets import SecretRefused, random_secret, resolve_secret
 
 @dataclass(frozen=True)
 class SecretSetting:
-    """Metadata of a secret setting: `pepper: Annotated[SecretStr, SecretSetting()]`. Left out in development, it is made
-    once by `make` and kept in DATA_DIR/secrets under the setting's name (and `_<service>` if every service has its own).
-    `separator` stands between the keys where the setting takes several."""
+    """Metadata of a secret setting: `pepper: Annotated[SecretStr, SecretSetting()]`. Left out in development, it is
+    made once by `make` and kept in DATA_DIR/secrets under the setting's name (and `_<service>` if every service has
+    its own). `separator` stands between the keys where the setting takes several."""
 
     make: Callable[[], str] = random_secret
     separator: str | None = None
     per_service: bool = False
 
 
-class SettingsRefused(Exception):
+class SettingsRefused(Exception):  # noqa: N818 (it says what was done)
     """The settings do not allow a start. One line per setting, with its name and never its value."""
 
 
@@ -48,10 +49,10 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
     body_bytes_max: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    requests_max: int = Field(default=1000, ge=1, le=100_000)
     request_timeout_s: float = Field(default=30.0, gt=0, le=300)
     shutdown_timeout_s: float = Field(default=8.0, gt=0, le=60)
     store_wait_s: float = Field(default=30.0, ge=0, le=600)
-    store_pool_size_max: int = Field(default=64, ge=1, le=1000)
 
     @model_validator(mode="before")
     @classmethod
@@ -80,7 +81,7 @@ class ServiceSettings(BaseSettings):
     def load(cls) -> Self:
         """The settings of this process's environment; SettingsRefused, naming each bad setting, if they are no good."""
         try:
-            return cls()  # type: ignore[call-arg]  # pydantic-settings fills the required fields in
+            return cls()
         except SecretRefused as error:
             raise SettingsRefused(str(error)) from None
         except ValidationError as error:

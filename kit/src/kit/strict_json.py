@@ -15,7 +15,7 @@ DEPTH_MAX = 32
 _NAME_LENGTH_SHOWN_MAX = 100
 
 
-class _DuplicateKey(Exception):
+class _DuplicateKey(Exception):  # noqa: N818 (it is caught here)
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key

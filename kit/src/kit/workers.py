@@ -13,7 +13,8 @@ _log = structlog.get_logger("kit.workers")
 @dataclass(frozen=True)
 class Worker:
     """Runs `run_once` every `interval_s` seconds while the service lives. A failure is logged and the pause doubles,
-    up to PAUSE_FACTOR_MAX intervals, until a run succeeds. `run_once` must bound its own work and stand being cancelled."""
+    up to PAUSE_FACTOR_MAX intervals, until a run succeeds. `run_once` must bound its own work and stand being
+    cancelled."""
 
     name: str
     interval_s: float
