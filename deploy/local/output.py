@@ -63,10 +63,10 @@ class Output:
             self.closed = True
 
 
-def first_admin(email: str | None, data_folder: Path, *, known_before: bool) -> str:
+def first_admin(email: str, data_folder: Path, *, known_before: bool) -> str:
     """Where the first admin's credentials are; the password itself only when this run made it."""
     file = data_folder / "secrets" / "ADMIN_PASSWORD"
-    who = f"first admin {email}" if email else "first admin"
+    who = f"first admin {email}"
     if not file.exists():
         return f"{who}: password as given in ADMIN_PASSWORD"
     if known_before:

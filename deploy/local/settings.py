@@ -31,6 +31,8 @@ class LocalSettings(BaseSettings):
     bots_replicas: Replicas = 1
     staking_replicas: Replicas = 1
     mongodb_url: str | None = None
+    store_kind: Literal["auto", "mongod", "embedded"] = "auto"
+    admin_email: str = "admin@omnitrade.example"
     database_prefix: str = "omnitrade"
     data_dir: Path = Path(".data")
     gateway_keys: str | None = None

@@ -23,7 +23,9 @@ def choose_store(settings: LocalSettings) -> StorePlan:
     """Prepare the folders of a store of our own and say how it is started."""
     if settings.mongodb_url:
         return StorePlan(url=settings.mongodb_url, description="MONGODB_URL")
-    mongod = shutil.which("mongod")
+    mongod = None if settings.store_kind == "embedded" else shutil.which("mongod")
+    if settings.store_kind == "mongod" and not mongod:
+        raise StoreUnusableError("STORE_KIND asks for mongod, and there is none on the PATH")
     return _mongod(settings, mongod) if mongod else _embedded(settings)
 
 

@@ -46,7 +46,7 @@ async def _run(settings: LocalSettings, console: Console, lock: RunLock) -> None
         if stage is Stage.STORE:
             await prepare_store(store)
         elif stage is Stage.GATEWAY:
-            admin = first_admin(os.environ.get("ADMIN_EMAIL"), settings.data_folder, known_before=known_before)
+            admin = first_admin(settings.admin_email, settings.data_folder, known_before=known_before)
             output.ready(plans, store, settings.gateway_url, admin)
             state.ready = True
         publish()

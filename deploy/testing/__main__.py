@@ -1,0 +1,69 @@
+"""`python -m deploy.testing quick|stores|platform|all`: run test suites; `total`: add up what earlier runs kept."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.testing.results import Result, load, read_report, save
+from deploy.testing.suites import GROUPS, Suite
+
+ROOT = Path(__file__).parents[2]
+REPORTS = ROOT / ".reports"
+DISJOINT = ("quick", "stores", "platform")  # together they are all
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0 only if every test of every suite passed and no suite was left out in CI."""
+    console = Console(highlight=False, width=max(Console().width, 100))
+    if arguments == ["total"]:
+        return _conclude(console, [result for group in DISJOINT for result in load(_kept(group))])
+    if len(arguments) != 1 or arguments[0] not in GROUPS:
+        console.print(f"usage: python -m deploy.testing {'|'.join(GROUPS)}|total")
+        return 2
+    group = arguments[0]
+    results = [_run(console, suite) for suite in GROUPS[group]]
+    kept = [result for result in results if result is not None]
+    save(kept, _kept(group))
+    return _conclude(console, kept)
+
+
+def _run(console: Console, suite: Suite) -> Result | None:
+    console.rule(f"[bold]{suite.name}", align="left")
+    if suite.missing:
+        message = f"not run: {suite.missing} is not set"
+        console.print(message, style="yellow")
+        return Result(suite.name, 0, 0, 0, 0, message) if os.environ.get("CI") else None
+    report = REPORTS / f"{suite.name.replace(', ', '-').replace(' ', '-')}.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=5", f"--junitxml={report}", *suite.paths]
+    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **suite.environment}, check=False)
+    return read_report(suite, report, ended.returncode)
+
+
+def _conclude(console: Console, results: list[Result]) -> int:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("suite", "passed", "failed", "skipped", "seconds", ""):
+        table.add_column(column, justify="left" if column in {"suite", ""} else "right")
+    for result in results:
+        verdict = "[green]good" if result.good else f"[red]{result.fault or 'failed'}"
+        counts = (str(count) for count in (result.passed, result.failed, result.skipped))
+        table.add_row(result.suite, *counts, f"{result.seconds:.1f}", verdict)
+    console.rule(align="left")
+    console.print(table)
+    faults = sum(1 for result in results if result.fault is not None)
+    passed = sum(result.passed for result in results)
+    failed = sum(result.failed for result in results) + faults
+    sys.stdout.write(f"{passed} passed, {failed} failed\n")
+    return 0 if results and failed == 0 else 1
+
+
+def _kept(group: str) -> Path:
+    return REPORTS / f"{group}.json"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
