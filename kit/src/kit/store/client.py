@@ -12,6 +12,7 @@ from pymongo.read_concern import ReadConcern
 
 from kit.store.collection import Collection
 from kit.store.errors import StoreUnavailable, UnsuitableStore
+from kit.store.quirks import is_embedded
 from kit.store.rows import Rows
 from kit.store.sessions import Moment, Session, causal_session
 
@@ -33,9 +34,12 @@ class StoreClient:
     """`causal` says whether the store is a cluster: then what acts on a read reads with majority concern, in causally
     consistent sessions. A single node needs neither."""
 
-    def __init__(self, motor: Motor, *, causal: bool, call_timeout_s: float = CALL_TIMEOUT_S) -> None:
+    def __init__(
+        self, motor: Motor, *, causal: bool, embedded: bool = False, call_timeout_s: float = CALL_TIMEOUT_S
+    ) -> None:
         self._motor = motor
         self._causal = causal
+        self._embedded = embedded
         self._call_timeout_s = call_timeout_s
 
     @classmethod
@@ -58,7 +62,12 @@ class StoreClient:
         try:
             hello = await motor.admin.command("hello")
             clustered = bool(hello.get("setName")) or hello.get("msg") == "isdbgrid"
-            client = cls(motor, causal=clustered if causal is None else causal, call_timeout_s=call_timeout_s)
+            client = cls(
+                motor,
+                causal=clustered if causal is None else causal,
+                embedded=is_embedded(await motor.admin.command("buildInfo")),
+                call_timeout_s=call_timeout_s,
+            )
             if client.is_causal:
                 await client._prove_majority_reads()
         except PyMongoError as error:
@@ -83,7 +92,7 @@ class StoreClient:
             database = self._motor.get_database(name, read_concern=ReadConcern("majority"))
         else:
             database = self._motor[name]
-        return Store(self, database, call_timeout_s=self._call_timeout_s)
+        return Store(self, database, embedded=self._embedded, call_timeout_s=self._call_timeout_s)
 
     @asynccontextmanager
     async def session(self, after: Moment | None = None) -> AsyncIterator[Session | None]:
@@ -117,11 +126,17 @@ class Store:
     """One service's database."""
 
     def __init__(
-        self, client: StoreClient, database: "AsyncIOMotorDatabase[dict[str, Any]]", *, call_timeout_s: float
+        self,
+        client: StoreClient,
+        database: "AsyncIOMotorDatabase[dict[str, Any]]",
+        *,
+        embedded: bool = False,
+        call_timeout_s: float,
     ) -> None:
         self.client = client
         self.name = database.name
         self._database = database
+        self._embedded = embedded
         self._call_timeout_s = call_timeout_s
         self._collections: dict[type[Any], Collection[Any]] = {}
 
@@ -138,7 +153,7 @@ class Store:
 
     def rows(self, name: str) -> Rows:
         """A collection by its name, as plain rows with intents and hidden fields; for kit only."""
-        return Rows(self._database[name], timeout_s=self._call_timeout_s)
+        return Rows(self._database[name], timeout_s=self._call_timeout_s, embedded=self._embedded)
 
     @asynccontextmanager
     async def session(self, after: Moment | None = None, *, fenced: bool = False) -> AsyncIterator[Session | None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kit.references.declaration import DeclarationError
 from kit.store.codec import from_row, to_row
-from kit.store.collisions import find_collision
+from kit.store.collisions import find_collision, unique_fields
 from kit.store.errors import DuplicateKey
 from kit.store.hidden import INTENT_KIND, NOT_AN_INTENT, is_create_intent
 from kit.store.rows import Filter, Row, Rows
@@ -26,6 +26,7 @@ class Collection(Generic[D]):
         self._rows = rows
         self._reference_fields = frozenset(getattr(document_type, "references", ()))
         self._guarded = bool(self._reference_fields)
+        self._unique_fields = frozenset(field for fields in unique_fields(document_type) for field in fields)
 
     @property
     def name(self) -> str:
@@ -115,6 +116,8 @@ class Collection(Generic[D]):
             row = await self._rows.find_one_and_update(self._visible(where), update)
         except DuplicateKey as error:
             raise await self._explained_update(where, update) from error
+        if row is None and not self._unique_fields.isdisjoint(update.get("$set", ())):
+            await self._refuse_silent_duplicate(where, update)
         return None if row is None else from_row(self.document_type, row)
 
     async def update_many(self, where: Filter, update: Filter) -> int:
@@ -189,6 +192,12 @@ class Collection(Generic[D]):
     async def _explained(self, row: Row, *, stored: bool) -> DuplicateKey:
         collision = await find_collision(self._rows, self.document_type, row, stored=stored)
         return DuplicateKey(collision.fields if collision else (), collection=self.name)
+
+    async def _refuse_silent_duplicate(self, where: Filter, update: Filter) -> None:
+        """The embedded store answers None, as if nothing had matched, if the update breaks a unique index."""
+        explained = await self._explained_update(where, update)
+        if explained.fields:
+            raise explained
 
     async def _explained_update(self, where: Filter, update: Filter) -> DuplicateKey:
         before = await self._rows.find_one(self._visible(where))

@@ -17,6 +17,7 @@ from pymongo.errors import (
 )
 
 from kit.store.errors import DuplicateKey, StoreUnavailable
+from kit.store.quirks import keeping_times
 from kit.store.sessions import Session
 
 Row = dict[str, Any]
@@ -41,11 +42,12 @@ class BulkOutcome:
 class Rows:
     """`timeout_s` bounds every call: after it the outcome is unknown (StoreUnavailable)."""
 
-    __slots__ = ("_collection", "_timeout_s", "name")
+    __slots__ = ("_collection", "_embedded", "_timeout_s", "name")
 
-    def __init__(self, collection: "AsyncIOMotorCollection[Row]", *, timeout_s: float) -> None:
+    def __init__(self, collection: "AsyncIOMotorCollection[Row]", *, timeout_s: float, embedded: bool = False) -> None:
         self._collection = collection
         self._timeout_s = timeout_s
+        self._embedded = embedded
         self.name: str = collection.name
 
     async def find(
@@ -96,25 +98,29 @@ class Rows:
     ) -> bool:
         """Whether a row matched (or, with `upsert`, was made). Raises DuplicateKey."""
         raw = session.raw if session else None
-        done = await self._call(self._collection.update_one(where, update, upsert=upsert, session=raw))
+        done = await self._call(self._collection.update_one(where, self._kept(update), upsert=upsert, session=raw))
         return bool(done.matched_count) or done.upserted_id is not None
 
     async def update_many(self, where: Filter, update: Filter, *, session: Session | None = None) -> int:
-        done = await self._call(self._collection.update_many(where, update, session=session.raw if session else None))
+        done = await self._call(
+            self._collection.update_many(where, self._kept(update), session=session.raw if session else None)
+        )
         return int(done.matched_count)
 
     async def find_one_and_update(self, where: Filter, update: Filter, *, session: Session | None = None) -> Row | None:
         """The row as it is after the update. Raises DuplicateKey."""
         raw = session.raw if session else None
         return await self._call(
-            self._collection.find_one_and_update(where, update, return_document=ReturnDocument.AFTER, session=raw)
+            self._collection.find_one_and_update(
+                where, self._kept(update), return_document=ReturnDocument.AFTER, session=raw
+            )
         )
 
     async def bulk_update(
         self, updates: Sequence[tuple[Filter, Filter]], *, session: Session | None = None
     ) -> BulkOutcome:
         """Each update on one row, in any order."""
-        writes = [UpdateOne(where, update) for where, update in updates]
+        writes = [UpdateOne(where, self._kept(update)) for where, update in updates]
         raw = session.raw if session else None
         try:
             done = await self._call(self._collection.bulk_write(writes, ordered=False, session=raw))
@@ -140,6 +146,9 @@ class Rows:
 
     async def aggregate(self, pipeline: Sequence[Filter], *, limit: int) -> list[Row]:
         return await self._call(self._collection.aggregate(list(pipeline)).to_list(limit))
+
+    def _kept(self, update: Filter) -> Filter:
+        return keeping_times(update) if self._embedded else update
 
     async def _call(self, operation: Awaitable[T]) -> T:
         try:
