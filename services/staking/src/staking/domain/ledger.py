@@ -58,6 +58,8 @@ class Guard:
     `expect`: stored fields that must have these values when the document is held (None: absent), else the movement
     is refused as `moved`. Until the movement is settled no other movement with a guard on this document can be
     held.
+    `require`: the same, but only as the document is held: others may change it afterwards, and nobody waits (a pool
+    that is open as its capacity is taken).
     `put`: stored fields set in the update that settles the document, if the movement is posted (never an amount,
     mark or version).
     `watermark`: a field of `put` that only ever grows (a stake's `settledThrough`). It tells by itself that the
@@ -67,6 +69,7 @@ class Guard:
 
     place: Place
     expect: Mapping[str, Any] = field(default_factory=dict)
+    require: Mapping[str, Any] = field(default_factory=dict)
     put: Mapping[str, Any] = field(default_factory=dict)
     watermark: str | None = None
     capture: tuple[str, ...] = ()

@@ -87,8 +87,13 @@ class Visit:
 
 
 def needs_hold(movement: Movement, place: Place) -> bool:
-    """Something is taken there, or a guard expects something."""
-    return any(leg.amount < 0 for _, leg in movement.legs_at(place)) or excludes(movement.guard_at(place))
+    """Something is taken there, or a guard expects or requires something."""
+    guard = movement.guard_at(place)
+    return (
+        any(leg.amount < 0 for _, leg in movement.legs_at(place))
+        or excludes(guard)
+        or (guard is not None and bool(guard.require))
+    )
 
 
 def excludes(guard: Guard | None) -> bool:
@@ -173,11 +178,12 @@ def _hold(page: _Page, movement: Movement, state: State) -> Outcome:
 
 def _hindrance(before: Snapshot, movement: Movement) -> Outcome | None:
     guard = movement.guard_at(before.place)
-    if guard is not None and excludes(guard):
-        holder = before.exclusive_of(movement.id)
+    if guard is not None:
+        holder = before.exclusive_of(movement.id) if excludes(guard) else None
         if holder is not None:
             return Waits(holder)
-        moved = next((name for name, value in guard.expect.items() if before.fields.get(name) != value), None)
+        wanted = {**guard.require, **guard.expect}
+        moved = next((name for name, value in wanted.items() if before.fields.get(name) != value), None)
         if moved is not None:
             return Declined(Refusal(Why.MOVED, before.place, moved))
     if len(before.marks) >= MARKS_MAX:

@@ -90,6 +90,7 @@ def _guard_form(guard: Guard) -> dict[str, Any]:
     return {
         "account": str(guard.place),
         "expect": [[name, value] for name, value in guard.expect.items()],
+        "require": [[name, value] for name, value in guard.require.items()],
         "put": [[name, value] for name, value in guard.put.items()],
         "watermark": guard.watermark or "",
         "capture": list(guard.capture),
@@ -100,6 +101,7 @@ def _guard(form: dict[str, Any]) -> Guard:
     return Guard(
         place=place_of(form["account"]),
         expect=dict(form["expect"]),
+        require=dict(form["require"]),
         put=dict(form["put"]),
         watermark=form["watermark"] or None,
         capture=tuple(form["capture"]),
