@@ -12,7 +12,8 @@ INTENT_REFS = f"{INTENT}.refs"
 
 CREATE = "create"
 CHANGE = "change"
-NOT_AN_INTENT = {"$ne": CREATE}
+# The embedded store matches `$ne` on a path that is missing in reads, but not in updates; `$nin` it takes alike.
+NOT_AN_INTENT = {"$nin": [CREATE]}
 
 
 def is_create_intent(row: Mapping[str, Any]) -> bool:
