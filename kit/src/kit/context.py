@@ -139,6 +139,8 @@ def verify_context(
 
 
 def _verified_claims(token: str, keys: Sequence[bytes]) -> Any:
+    if not token:
+        raise InvalidContext("missing")
     if len(token) > TOKEN_BYTES_MAX:
         raise InvalidContext("too long")
     try:

@@ -67,7 +67,7 @@ class RequestMiddleware:
             current_trace.reset(token)
 
     def _account(self, scope: Scope, state: dict[str, Any], status: int, duration_s: float) -> None:
-        route = getattr(scope.get("route"), "path_format", UNMATCHED_ROUTE)
+        route = _route_of(scope)
         code = state.get("problem_code")
         self._metrics.request_done(scope["method"], route, status, duration_s, code)
         context = state.get("context")
@@ -88,3 +88,11 @@ class RequestMiddleware:
             _log.debug("request", **fields)
         else:
             _log.info("request", **fields)
+
+
+def _route_of(scope: Scope) -> str:
+    """The path's template. A route without parameters does not say which it is, but its path is its template."""
+    route = getattr(scope.get("route"), "path_format", None)
+    if route is None:
+        return str(scope["path"]) if "endpoint" in scope else UNMATCHED_ROUTE
+    return str(route)

@@ -1,9 +1,11 @@
 """A service's OpenAPI document: what FastAPI makes of the routes, plus what holds for every operation of every
 service."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
@@ -48,13 +50,13 @@ _FASTAPI_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
 class RouteRefused(Exception):  # noqa: N818 (a declaration that cannot hold, as DeclarationError is)
-    """A route without an operation id, or with another's."""
+    """A route without an operation id, with another's, or with a function that is not async."""
 
 
 def build_document(
     *, service: str, version: str, description: str, tags: Sequence[dict[str, Any]], routes: Sequence[BaseRoute]
 ) -> dict[str, Any]:
-    _check_operation_ids(routes)
+    _check_routes(routes)
     document = get_openapi(
         title=f"OmniTrade {service}",
         version=version,
@@ -77,7 +79,7 @@ def build_document(
     return document
 
 
-def _check_operation_ids(routes: Sequence[BaseRoute]) -> None:
+def _check_routes(routes: Sequence[BaseRoute]) -> None:
     seen: set[str] = set()
     for route in routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:
@@ -87,6 +89,16 @@ def _check_operation_ids(routes: Sequence[BaseRoute]) -> None:
         if route.operation_id in seen:
             raise RouteRefused(f"{route.path}: the operation_id {route.operation_id} is another route's already")
         seen.add(route.operation_id)
+        _check_async(route.path, route.dependant)
+
+
+def _check_async(path: str, dependant: Dependant) -> None:
+    """A function that is not async is run in a thread, which costs more than the rest of a request."""
+    call = dependant.call
+    if not (inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)):
+        raise RouteRefused(f"{path}: make {getattr(call, '__name__', call)} async")
+    for inner in dependant.dependencies:
+        _check_async(path, inner)
 
 
 def _complete(operation: dict[str, Any], method: str) -> None:

@@ -6,7 +6,7 @@ import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 from kit.ids import new_id
@@ -61,6 +61,7 @@ class Metrics:
     """The request metrics of one app. `registry` takes what a service adds of its own."""
 
     def __init__(self, service: str, version: str) -> None:
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         build = Gauge("build_info", "The version that runs.", ["service", "version"], registry=self.registry)
