@@ -4,10 +4,11 @@ An account is an amount field of a stored document. A movement takes amounts fro
 others; its legs sum to zero. It happens as a whole or not at all, whatever crashes in between (see
 `ledger_accounts` and `ledger_drive`). Amounts are integers of 1e-8 OMNI. Moments are UTC."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from staking.domain.amounts import SUPPLY_MAX
@@ -85,7 +86,7 @@ class Effect:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Movement:
     """`id` is made from the cause (a request's ResourceId, a period and a pool), so that a retry finds the movement
     instead of making another. `kind` and `source` say why (`stake`, a stake's id), `reason` is free text of who
@@ -103,14 +104,25 @@ class Movement:
 
     def places(self) -> tuple[Place, ...]:
         """Every document it touches, in the fixed order in which all movements take them."""
-        return tuple(sorted({leg.account.place for leg in self.legs} | {guard.place for guard in self.guards}))
+        return tuple(sorted(self._legs_by_place.keys() | self._guards_by_place.keys()))
 
-    def legs_at(self, place: Place) -> tuple[tuple[int, Leg], ...]:
+    def legs_at(self, place: Place) -> Sequence[tuple[int, Leg]]:
         """The legs at one document, each with its index in the movement."""
-        return tuple((index, leg) for index, leg in enumerate(self.legs) if leg.account.place == place)
+        return self._legs_by_place.get(place, ())
 
     def guard_at(self, place: Place) -> Guard | None:
-        return next((guard for guard in self.guards if guard.place == place), None)
+        return self._guards_by_place.get(place)
+
+    @cached_property
+    def _legs_by_place(self) -> Mapping[Place, Sequence[tuple[int, Leg]]]:
+        by_place: dict[Place, list[tuple[int, Leg]]] = {}
+        for index, leg in enumerate(self.legs):
+            by_place.setdefault(leg.account.place, []).append((index, leg))
+        return by_place
+
+    @cached_property
+    def _guards_by_place(self) -> Mapping[Place, Guard]:
+        return {guard.place: guard for guard in self.guards}
 
 
 class State(StrEnum):

@@ -4,7 +4,7 @@ versions that were read."""
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,33 +64,28 @@ class Visits:
     async def _try(self, steps: Mapping[int, Step]) -> dict[int, Outcome | BaseException]:
         """The outcomes that are certain; what may have lost against another update has none. Doing a step again after
         it took effect is harmless: its mark, its watermark or the movement's state tells."""
-        places = {step.place for step in steps.values()}
-        snapshots, states = await self._read(places, {step.job.movement.id for step in steps.values()})
-        outcomes: dict[int, Outcome | BaseException] = {
-            index: Unavailable("The movement is not there yet; try again.")
-            for index, step in steps.items()
-            if step.job.movement.id not in states
-        }
+        by_place: dict[Place, list[int]] = {}
+        for index, step in steps.items():
+            by_place.setdefault(step.place, []).append(index)
+        snapshots, states = await self._read(by_place.keys(), {step.job.movement.id for step in steps.values()})
+        outcomes: dict[int, Outcome | BaseException] = {}
         unsure: set[int] = set()
         updates: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        for place in places:
-            indexes = [index for index, step in steps.items() if step.place == place and index not in outcomes]
+        for place, at_place in by_place.items():
+            known = [index for index in at_place if steps[index].job.movement.id in states]
+            outcomes |= {index: _not_there() for index in at_place if index not in known}
             before = snapshots.get(place)
-            seen = visit(
-                self._rules,
-                place,
-                before,
-                jobs=[steps[index].job for index in indexes],
-                states=states,
-                now=self._clock.now(),
-            )
-            outcomes |= dict(zip(indexes, seen.outcomes, strict=True))
+            jobs = [steps[index].job for index in known]
+            seen = visit(self._rules, place, before, jobs=jobs, states=states, now=self._clock.now())
+            outcomes |= zip(known, seen.outcomes, strict=True)
             if seen.touched and before is not None:
                 updates.append(self._update(before, seen))
-                unsure.update(indexes)
+                unsure.update(known)
         return outcomes if await self._apply(updates) else _without(outcomes, unsure)
 
-    async def _read(self, places: set[Place], movement_ids: set[str]) -> tuple[dict[Place, Snapshot], dict[str, State]]:
+    async def _read(
+        self, places: Collection[Place], movement_ids: Collection[str]
+    ) -> tuple[dict[Place, Snapshot], dict[str, State]]:
         """The documents first, the movements second and causally after."""
         async with self._store.session() as session:
             rows = await self._documents.rows(
@@ -125,3 +120,7 @@ class Visits:
 
 def _without(outcomes: dict[int, Any], unsure: set[int]) -> dict[int, Any]:
     return {index: outcome for index, outcome in outcomes.items() if index not in unsure}
+
+
+def _not_there() -> Unavailable:
+    return Unavailable("The movement is not there yet; try again.")
