@@ -1,0 +1,69 @@
+"""This service's refusals: one class per rule, each with a stable code."""
+
+from kit.problems import Problem
+
+
+class InsufficientBalance(Problem):
+    status = 409
+    code = "insufficient-balance"
+    title = "The balance does not hold that much"
+
+
+class SupplyExceeded(Problem):
+    status = 409
+    code = "supply-exceeded"
+    title = "The treasury cannot issue that much more"
+
+
+class TermsFrozen(Problem):
+    """`errors` names the terms that an opened pool keeps."""
+
+    status = 409
+    code = "terms-frozen"
+    title = "The pool was opened: its terms stay as they are"
+
+
+class PoolNotOpen(Problem):
+    """Raise with `state`."""
+
+    status = 409
+    code = "pool-not-open"
+    title = "The pool takes no stakes now"
+
+
+class PoolCapacityExceeded(Problem):
+    status = 409
+    code = "pool-capacity-exceeded"
+    title = "The pool has no room for that much"
+
+
+class StakeTooSmall(Problem):
+    """`errors` names the amount; `min_stake` is the least that is taken."""
+
+    status = 422
+    code = "stake-too-small"
+    title = "The pool takes no stake that small"
+
+
+class StakeLimitExceeded(Problem):
+    status = 409
+    code = "stake-limit-exceeded"
+    title = "The pool takes no more from one user"
+
+
+class NothingToClaim(Problem):
+    status = 409
+    code = "nothing-to-claim"
+    title = "There is nothing to claim"
+
+
+class CampaignClosed(Problem):
+    status = 409
+    code = "campaign-closed"
+    title = "The campaign is closed"
+
+
+class CampaignBudgetExceeded(Problem):
+    status = 409
+    code = "campaign-budget-exceeded"
+    title = "The campaign's budget does not hold that much"
