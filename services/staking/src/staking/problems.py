@@ -1,4 +1,4 @@
-"""This service's refusals: one class per rule, each with a stable code."""
+"""What this service refuses by its own rules."""
 
 from kit.problems import Problem
 
@@ -6,13 +6,13 @@ from kit.problems import Problem
 class InsufficientBalance(Problem):
     status = 409
     code = "insufficient-balance"
-    title = "The balance does not hold that much"
+    title = "The balance is lower than what was to be taken"
 
 
-class SupplyExceeded(Problem):
+class SupplyExhausted(Problem):
     status = 409
-    code = "supply-exceeded"
-    title = "The treasury cannot issue that much more"
+    code = "supply-exhausted"
+    title = "No more tokens can be issued"
 
 
 class TermsFrozen(Problem):
