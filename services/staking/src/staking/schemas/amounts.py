@@ -1,35 +1,48 @@
-"""Amounts on the wire: decimal strings with up to eight places, never numbers."""
+"""OMNI amounts as they travel: decimal strings."""
 
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from staking.domain.amounts import BadAmountError, Omni, format_omni, parse_omni
+from staking.domain.amounts import PLACES, BadAmountError, format_omni, parse_omni
 
-_PATTERN = r"^(0|[1-9][0-9]{0,10})(\.[0-9]{1,8})?$"
-_SCHEMA = {"type": "string", "pattern": _PATTERN, "examples": ["12.5"], "description": "OMNI as a decimal string."}
+_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": rf"^(0|[1-9][0-9]{{0,10}})(\.[0-9]{{1,{PLACES}}})?$",
+    "description": f"An amount of OMNI as a decimal string with at most {PLACES} places.",
+    "examples": ["100.00000000"],
+}
+_SIGNED_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": rf"^-?[0-9]{{1,11}}\.[0-9]{{{PLACES}}}$",
+    "description": f"An amount of OMNI as a decimal string with {PLACES} places.",
+    "examples": ["-0.50000000"],
+}
 
 
-def _amount(value: Any) -> Omni:
+def _parse(value: Any) -> int:
     if not isinstance(value, str):
-        raise PydanticCustomError("wrong_type", 'Write an amount as a decimal string, such as "12.5".')
+        raise PydanticCustomError("wrong_type", 'Write an amount as a string, such as "12.5".')
     try:
         return parse_omni(value)
     except BadAmountError as error:
-        raise PydanticCustomError("bad_amount", "{reason}", {"reason": str(error)}) from error
+        raise PydanticCustomError("bad_amount", "{reason}", {"reason": str(error)}) from None
 
 
-def _positive(value: Any) -> Omni:
-    amount = _amount(value)
+def _parse_positive(value: Any) -> int:
+    amount = _parse(value)
     if amount == 0:
-        raise PydanticCustomError("not_positive", "The amount must be more than zero.")
+        raise PydanticCustomError("not_positive", "The amount must be above zero.")
     return amount
 
 
-Amount = Annotated[Omni, BeforeValidator(_amount), WithJsonSchema(_SCHEMA)]
-PositiveAmount = Annotated[Omni, BeforeValidator(_positive), WithJsonSchema(_SCHEMA)]
-AmountOut = Annotated[
-    int, PlainSerializer(format_omni, return_type=str), WithJsonSchema({**_SCHEMA, "examples": ["12.50000000"]})
+OmniIn = Annotated[int, BeforeValidator(_parse), WithJsonSchema(_SCHEMA)]
+"""Zero or more, of a request: in units of 1e-8 OMNI once it is read."""
+
+PositiveOmniIn = Annotated[int, BeforeValidator(_parse_positive), WithJsonSchema(_SCHEMA)]
+
+OmniOut = Annotated[
+    int, PlainSerializer(format_omni, return_type=str, when_used="json"), WithJsonSchema(_SIGNED_SCHEMA)
 ]
-"""Given as units of 1e-8 OMNI, rendered with all eight places."""
+"""Of an answer, from units of 1e-8 OMNI; may be negative."""
