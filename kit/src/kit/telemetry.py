@@ -61,7 +61,7 @@ class Metrics:
     """The request metrics of one app. `registry` takes what a service adds of its own."""
 
     def __init__(self, service: str, version: str) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does not type it
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         build = Gauge("build_info", "The version that runs.", ["service", "version"], registry=self.registry)
