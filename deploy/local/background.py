@@ -26,6 +26,11 @@ LOG_LINES_SHOWN = 30
 OTHERS = {*LocalSettings.model_fields, "services", "admin_email", "admin_password", "reference_consent"}
 
 
+def inherited_environment() -> dict[str, str]:
+    """The caller's environment without what it says about a platform."""
+    return {name: value for name, value in os.environ.items() if name.lower() not in OTHERS}
+
+
 class NotStartedError(Exception):
     """The platform did not come up; the message ends with the last lines of its log."""
 
@@ -50,8 +55,7 @@ class BackgroundPlatform:
             "ADMIN_PASSWORD": secrets.token_urlsafe(24),
             **settings,
         }
-        inherited = {name: value for name, value in os.environ.items() if name.lower() not in OTHERS}
-        return cls(data_folder, {**inherited, **own})
+        return cls(data_folder, {**inherited_environment(), **own})
 
     @property
     def admin(self) -> tuple[str, str]:
