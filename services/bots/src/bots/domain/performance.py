@@ -15,7 +15,7 @@ from bots.domain.money import UNIT, Money
 from bots.domain.ratios import NO_DATA, NO_INDEX, Ratio, Undefined
 from bots.domain.segments import Segment
 from bots.domain.trades import Streaks, TradeSummary, TradeTotals
-from bots.domain.value_curve import Curve, Drawdown, Point, Span, curve_of, join_curves, longer
+from bots.domain.value_curve import Curve, Drawdown, Span, longer
 
 
 class Source(StrEnum):
@@ -82,7 +82,7 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """Equity and PnL, wherever they come from. `curve` has the start in front; `equities` is the sum of `points`
+    """Equity and PnL, wherever they come from. `equities` is the sum of `points`
     equities; `traded` is in counts of 1e-36."""
 
     source: Source
@@ -128,7 +128,7 @@ def _from_samples(capital: Money, samples: Segment, trades: TradeTotals | None) 
         realized=totals.realized,
         unrealized=totals.unrealized,
         fees=totals.fees,
-        curve=_from_start(totals.first_ms, capital, samples.curve),
+        curve=samples.curve,
         returns=samples.days.without_first() if begins_at_start else samples.days.since(capital),
         equities=totals.equities,
         points=totals.count,
@@ -149,17 +149,12 @@ def _from_trades(capital: Money, trades: TradeSummary) -> _Basis:
         realized=totals.profits,
         unrealized=0,
         fees=totals.fees,
-        curve=_from_start(totals.first_opened_ms, capital, trades.curve),
+        curve=trades.curve,
         returns=days.since(capital),
         equities=totals.equities + capital,
         points=totals.count + 1,
         traded=totals.values,
     )
-
-
-def _from_start(start_ms: int, capital: Money, curve: Curve | None) -> Curve | None:
-    start = curve_of([Point(start_ms, capital, 0)])
-    return join_curves(start, curve) if start and curve else None
 
 
 def _equity_figures(capital: Money, basis: _Basis) -> EquityFigures:

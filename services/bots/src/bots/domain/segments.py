@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 from bots.domain.daily_returns import DailyReturns, join_days, one_day
 from bots.domain.money import Money
 from bots.domain.samples import Sample
-from bots.domain.value_curve import Curve, Point, curve_of, join_curves
+from bots.domain.value_curve import Curve, Point, curve_of, join_curves, start_curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,15 @@ def join_segments(before: Segment, after: Segment) -> Segment:
     return Segment(join_totals(before.totals, after.totals), curve, join_days(before.days, after.days))
 
 
-def extend(before: Segment | None, later: Iterable[Segment]) -> Segment | None:
-    """A segment with later ones behind it, sealed; None if there is nothing at all."""
-    whole = reduce(lambda one, other: join_segments(one, other) if one else other, later, before)
+def extend(before: Segment | None, later: Iterable[Segment], capital: Money) -> Segment | None:
+    """A segment with later ones behind it, sealed; None if there is nothing at all. What begins here begins with the
+    start, a point of its own with the initial capital, in front of its curve."""
+    whole = before
+    for segment in later:
+        whole = join_segments(whole, segment) if whole else _from_start(capital, segment)
     return whole.sealed() if whole else None
+
+
+def _from_start(capital: Money, first: Segment) -> Segment:
+    start = start_curve(first.totals.first_ms, capital)
+    return replace(first, curve=join_curves(start, first.curve) if first.curve else None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bots.domain.daily_returns import DailyReturns, join_days, one_day
 from bots.domain.exposure import Exposure
 from bots.domain.money import Money
-from bots.domain.value_curve import Curve, Point, curve_of, join_curves
+from bots.domain.value_curve import Curve, Point, curve_of, join_curves, start_curve
 
 
 class Trade(NamedTuple):
@@ -85,8 +85,8 @@ class TradeTotals:
 
 @dataclass(frozen=True, slots=True)
 class TradeSummary:
-    """Trades from the first on, and the curve of the equity that they make of the initial capital; `curve` and
-    `days` begin with the first trade's closing."""
+    """Trades from the first on, and the equity that they make of the initial capital. `curve` begins with the start,
+    when the first trade was opened; `days` with the day of its closing."""
 
     totals: TradeTotals
     curve: Curve | None
@@ -106,8 +106,9 @@ def extend_trades(before: TradeSummary | None, later: Sequence[Trade], capital: 
         points.append(Point(trade.closed_ms, equity, 0))
     grown = _extend_totals(totals, later, results, sum(point.equity for point in points))
     curve, days = curve_of(points), _days(points)
+    begun = before.curve if before else start_curve(later[0].opened_ms, capital)
+    curve = join_curves(begun, curve) if begun and curve else None
     if before is not None:
-        curve = join_curves(before.curve, curve) if before.curve and curve else None
         days = join_days(before.days, days)
     return TradeSummary(grown, curve.sealed() if curve else None, days)
 

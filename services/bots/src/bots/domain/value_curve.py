@@ -2,8 +2,8 @@
 written.
 
 The value index leaves deposits and withdrawals out: it is the equity times a factor that changes only where money
-flows, by (equity - flow) / equity. So without flows it is the equity itself, exactly. A drawdown begins at the last
-moment at the peak and ends when the index is at the peak again or above.
+flows, by (equity - flow) / equity. So without flows it is the equity itself, exactly. It does not fall below zero.
+A drawdown begins at the last moment at the peak and ends when the index is at the peak again or above.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,9 @@ class Mark:
     value: Decimal
     gain: Money
 
+    def below(self, other: "Mark") -> bool:
+        return (self.value, self.gain) < (other.value, other.gain)
+
 
 @dataclass(frozen=True, slots=True)
 class Drawdown:
@@ -55,10 +58,10 @@ class Drawdown:
         return self.peak.gain - self.trough.gain
 
     def deeper_than(self, other: "Drawdown") -> bool:
-        """Strictly deeper, or as deep and earlier. Compared exactly, without a division."""
+        """Deeper, or as deep and of more money, or of as much and earlier. Compared exactly, without a division."""
         mine = _PRODUCT.multiply(self.trough.value, other.peak.value)
         others = _PRODUCT.multiply(other.trough.value, self.peak.value)
-        return mine < others or (mine == others and self.trough.at_ms < other.trough.at_ms)
+        return (mine, -self.absolute, self.trough.at_ms) < (others, -other.absolute, other.trough.at_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,12 @@ class Curve:
         return replace(self, highs=None)
 
 
+def start_curve(at_ms: int, capital: Money) -> Curve:
+    """The curve of the start alone."""
+    start = Mark(at_ms, Decimal(capital), capital)
+    return Curve(ONE, 0, start, start, start, (start,), None, None)
+
+
 def curve_of(points: Sequence[Point]) -> Curve | None:
     """The curve of points in order, at least one; None where the index has no meaning: money flowed while the
     equity was not above zero, or more flowed in than there was afterwards."""
@@ -110,7 +119,7 @@ def curve_of(points: Sequence[Point]) -> Curve | None:
                 return None
             factor = _VALUE.multiply(factor, _VALUE.divide(Decimal(equity - flow), Decimal(equity)))
             flows += flow
-        value = Decimal(equity) if factor is ONE else _VALUE.multiply(factor, Decimal(equity))
+        value = Decimal(max(equity, 0)) if factor is ONE else _VALUE.multiply(factor, Decimal(max(equity, 0)))
         mark = Mark(at_ms, value, equity - flows)
         if number == 0 or value >= peak.value:
             if not recovered:
@@ -123,13 +132,13 @@ def curve_of(points: Sequence[Point]) -> Curve | None:
         else:
             worst = deeper(worst, Drawdown(peak, mark, None))
             recovered = False
-        if number == 0 or value < low.value:
+        if number == 0 or mark.below(low):
             low = mark
     return Curve(factor, flows, peak, low, mark, tuple(highs), worst, underwater)
 
 
 def deeper(worst: Drawdown | None, fall: Drawdown) -> Drawdown | None:
-    """The deeper of two. A fall from a peak that is not above zero is no share of it; the peak before covers it."""
+    """The deeper of two. A fall from a peak of zero is no share of it."""
     if fall.peak.value <= 0:
         return worst
     return fall if worst is None or fall.deeper_than(worst) else worst
@@ -149,8 +158,9 @@ def join_curves(before: Curve, after: Curve) -> Curve:
     highs = tuple(_moved(mark, before) for mark in after.highs)
     low, last = _moved(after.low, before), _moved(after.last, before)
     again = next((mark for mark in highs if mark.value >= before.peak.value), None)
-    worst, underwater = before.worst, longer(before.underwater, after.underwater)
+    worst, underwater = before.worst, before.underwater
     if again is not None:
+        underwater = longer(underwater, after.underwater)
         if worst is not None and worst.recovered_at_ms is None:
             worst = replace(worst, recovered_at_ms=again.at_ms)
         if before.last.value < before.peak.value or again.at_ms != highs[0].at_ms:
@@ -166,7 +176,7 @@ def join_curves(before: Curve, after: Curve) -> Curve:
         factor=_VALUE.multiply(before.factor, after.factor),
         flows=before.flows + after.flows,
         peak=peak if peak.value >= before.peak.value else before.peak,
-        low=low if low.value < before.low.value else before.low,
+        low=low if low.below(before.low) else before.low,
         last=last,
         highs=None if before.highs is None else before.highs + higher,
         worst=worst,
