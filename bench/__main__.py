@@ -1,0 +1,65 @@
+"""`python -m bench`: measure what is promised, side by side, in one run; print the table, write it as JSON and plot."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import creates, reads, starts
+from bench.load import MissingToolError, tool
+from bench.run import Run
+from bench.stage import Stage, stage
+from bench.table import Row, show, write
+
+FOLDER = Path(".bench")
+GROUPS = ("reads", "creates", "starts")
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="rounds of each comparison; the median counts")] = 5,
+    seconds: Annotated[int, typer.Option(min=1, max=20, help="seconds of load per side and round")] = 3,
+    only: Annotated[str, typer.Option(help=f"some of {', '.join(GROUPS)}, with commas")] = ",".join(GROUPS),
+) -> None:
+    """Exit status 0 if everything could be measured, also where a goal is missed; the table says which."""
+    console = Console(highlight=False, width=max(Console().width, 140))
+    try:
+        for name in ("wrk", "nginx"):
+            tool(name)
+    except MissingToolError as error:
+        console.print(f"[red]{error}[/]: the rows are ratios to it")
+        sys.exit(2)
+    with tempfile.TemporaryDirectory(prefix="omnitrade-bench-") as folder:
+        run = Run(rounds, seconds, Path(folder), os.environ.get("MONGODB_URL"))
+        rows = measure(run, only.split(","), console)
+    show(console, rows, run.store)
+    for path in write(rows, run.store, FOLDER):
+        console.print(f"written to {path}")
+
+
+def measure(run: Run, only: list[str], console: Console) -> list[Row]:
+    """All rows of the groups asked for, in the order of the table."""
+    rows: list[Row] = []
+    settings = {"MONGODB_URL": run.mongodb_url} if run.mongodb_url else {"STORE_KIND": "embedded"}
+    if "reads" in only:
+        console.print("constant upstream …")
+        rows += reads.constant_rows(run)
+    groups: dict[str, Callable[[Run, Stage], list[Row]]] = {
+        "reads": reads.service_rows,
+        "creates": creates.rows,
+        "starts": starts.rows,
+    }
+    with stage(run.folder / "data", DATABASE_PREFIX="bench", **settings) as running:
+        for name, group in groups.items():
+            if name in only:
+                console.print(f"{name} …")
+                rows += group(run, running)
+    return rows
+
+
+if __name__ == "__main__":
+    typer.run(main)

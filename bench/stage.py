@@ -1,0 +1,120 @@
+"""What the rows stand on: a platform of its own, a trader with a bot, and contexts signed as the gateway signs them."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.api import Api
+from deploy.local.background import BackgroundPlatform
+from kit.context import HEADER_NAME, LIFETIME_MAX_S, RequestContext, sign_context
+from kit.identity import Caller
+from kit.ids import new_id
+
+DATA = Path(__file__).parents[1] / "demo" / "data"
+
+
+@dataclass
+class Stage:
+    """A running platform with one of everything that a row needs."""
+
+    platform: BackgroundPlatform
+    admin: Api
+    trader: Api
+    trader_token: str
+    admin_token: str
+    user_id: str
+    account_id: str
+    bot: dict[str, Any]
+
+    @property
+    def gateway_url(self) -> str:
+        return self.platform.gateway_url
+
+    def service_url(self, name: str) -> str:
+        return self.platform.service_urls[name]
+
+    def port(self, name: str) -> int:
+        return int(self.platform.environment[f"{name.upper()}_PORT"])
+
+    def key(self, service: str) -> bytes:
+        """The key that signs for a service: in development, the file that gateway and service share."""
+        keys = (self.platform.data_folder / "secrets" / f"GATEWAY_KEYS_{service}").read_text()
+        return keys.split(",")[0].strip().encode()
+
+    def context(self, service: str, method: str, path: str) -> dict[str, str]:
+        """The header by which a service takes a request for the gateway's; good for one path and half a minute."""
+        now = int(time.time())
+        context = RequestContext(
+            audience=service,
+            method=method,
+            path=path,
+            request_id=new_id(),
+            deadline=(now + LIFETIME_MAX_S) * 1000,
+            expires_at=now + LIFETIME_MAX_S,
+            caller=Caller(id=self.user_id, roles=frozenset({"user"}), scopes=None),
+        )
+        return {HEADER_NAME: sign_context(context, self.key(service))}
+
+    def bot_request(self) -> dict[str, Any]:
+        """A body that creates a bot; `@` becomes unique."""
+        return bot_request(self.account_id)
+
+    @property
+    def bot_path(self) -> str:
+        return f"/v1/bots/{self.bot['botId']}"
+
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.trader_token}"}
+
+
+def bot_request(account_id: str, **more: Any) -> dict[str, Any]:
+    """A body that creates a paper bot on an account."""
+    return {
+        "exchangeAccountId": account_id,
+        "marketPair": "BTC/USDT",
+        "name": "bot @",
+        "strategy": {"name": "grid", "version": "1.0.0", "params": {"levels": 5}},
+        "mode": "paper",
+        "initialCapital": {"amount": "1000", "currency": "USDT"},
+        **more,
+    }
+
+
+@contextmanager
+def stage(folder: Path, **settings: str) -> Iterator[Stage]:
+    """Start a platform, make a trader and a bot, and stop it all at the end."""
+    platform = BackgroundPlatform.plan(folder, LOG_LEVEL="warning", **settings)
+    platform.start()
+    try:
+        anonymous = Api(platform.gateway_url)
+        email, password = platform.admin
+        admin_token = anonymous.post("/v1/auth/token", {"email": email, "password": password})["accessToken"]
+        admin = Api(platform.gateway_url, admin_token)
+        admin.post("/v1/market-pairs/import", json.loads((DATA / "markets-binance.json").read_text()))
+        credentials = {
+            "email": f"bench-{secrets.token_hex(6)}@omnitrade.example",
+            "password": secrets.token_urlsafe(16),
+        }
+        user = anonymous.post("/v1/users", {**credentials, "displayName": "Bench"})
+        token = anonymous.post("/v1/auth/token", credentials)["accessToken"]
+        trader = Api(platform.gateway_url, token)
+        account_id = trader.post("/v1/exchange-accounts", account_request())["accountId"]
+        bot = trader.post("/v1/bots", {**bot_request(account_id), "name": "bench"})
+        yield Stage(platform, admin, trader, token, admin_token, user["userId"], account_id, bot)
+    finally:
+        platform.stop()
+
+
+def account_request() -> dict[str, str]:
+    """A body that links an exchange account with a key of its own."""
+    return {
+        "exchangeName": "binance",
+        "apiKey": secrets.token_hex(16),
+        "apiSecret": secrets.token_hex(16),
+        "accountNickname": "bench",
+    }
