@@ -34,7 +34,7 @@ VERIFY_REFUSALS = (NotFound, CredentialsMismatch, VersionMismatch)
 ROTATE_REFUSALS = (NotFound, AlreadyExists, VersionMismatch)
 
 
-def account_filters(
+async def account_filters(
     user_id: Annotated[Id | None, Query(alias="userId")] = None,
     exchange_name: Annotated[ExchangeName | None, Query(alias="exchangeName")] = None,
     is_valid: Annotated[bool | None, Query(alias="isValid")] = None,

@@ -20,7 +20,7 @@ FORM_BODY: dict[str, Any] = {"requestBody": {"content": {FORM: {"schema": Passwo
 router = APIRouter(route_class=KitRoute, tags=["tokens"])
 
 
-def wants_oauth2_names(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
+async def wants_oauth2_names(content_type: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
     """A client that sends the OAuth2 form reads the answer by the names of RFC 6749."""
     return content_type.partition(";")[0].strip().lower() == FORM
 

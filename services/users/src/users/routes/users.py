@@ -29,7 +29,7 @@ CHANGE_REFUSALS = (NotFound, Forbidden, WrongPassword, AlreadyExists, LastAdmin,
 ACTION_REFUSALS = (NotFound, Forbidden, IllegalTransition, VersionMismatch)
 
 
-def user_filters(
+async def user_filters(
     email: Annotated[Email | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     role: Annotated[Role | None, Query()] = None,
