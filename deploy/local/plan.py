@@ -36,6 +36,7 @@ class ProcessPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_path: str | None = None
     pid_file: Path | None = None
+    unshown: str | None = None  # lines of its log that hold this are not shown
 
     @property
     def address(self) -> str:

@@ -113,7 +113,9 @@ class Child:
                 continue
             if not line:
                 return
-            self._on_line(self.plan.name, line.decode(errors="replace").rstrip())
+            text = line.decode(errors="replace").rstrip()
+            if not (self.plan.unshown and self.plan.unshown in text):
+                self._on_line(self.plan.name, text)
 
 
 async def _accepts(host: str, port: int) -> bool:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.local.plan import ProcessPlan, Stage, StorePlan
@@ -78,11 +79,11 @@ def _embedded(settings: LocalSettings) -> StorePlan:
     return StorePlan(
         url=f"mongodb://127.0.0.1:{settings.store_port}",
         description=f"embedded (NX-27017), data in {_short(folder)}",
-        process=_process(settings, argv, pid_file),
+        process=replace(_process(settings, argv), pid_file=pid_file, unshown=" - INFO - "),
     )
 
 
-def _process(settings: LocalSettings, argv: tuple[str, ...], pid_file: Path | None = None) -> ProcessPlan:
+def _process(settings: LocalSettings, argv: tuple[str, ...]) -> ProcessPlan:
     return ProcessPlan(
         name="store",
         stage=Stage.STORE,
@@ -90,7 +91,6 @@ def _process(settings: LocalSettings, argv: tuple[str, ...], pid_file: Path | No
         host="127.0.0.1",
         port=settings.store_port,
         port_setting="STORE_PORT",
-        pid_file=pid_file,
     )
 
 

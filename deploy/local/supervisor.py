@@ -90,10 +90,10 @@ class Supervisor:
             slow = [child.plan for child in children if not await child.answers(session)]
             names = ", ".join(f"{plan.name} ({plan.address})" for plan in slow)
             raise StartError(f"not ready within {self._limits.start_s:g} s: {names}")
-        for child, is_ready in zip(children, ready.result(), strict=True):
-            if not is_ready:
-                status = describe_status(await child.wait())
-                raise StartError(f"{child.plan.name} {status} before it was ready; its last lines are above")
+        ended = [child for child, is_ready in zip(children, ready.result(), strict=True) if not is_ready]
+        if ended:
+            said = [f"{child.plan.name} {describe_status(await child.wait())}" for child in ended]
+            raise StartError(f"{', '.join(said)} before it was ready; its last lines are above")
         return True
 
     async def _keep(self, child: Child, session: aiohttp.ClientSession, on_change: Callable[[], None]) -> None:

@@ -20,6 +20,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def up(settings: LocalSettings, console: Console) -> None:
     """Run until stopped; raises what `__main__` turns into a message."""
+    if console.is_terminal:  # the processes see a pipe, but a person reads what comes out of it
+        os.environ.setdefault("LOG_FORMAT", "console")
     with hold_lock(settings.data_folder) as lock:
         asyncio.run(_run(settings, console, lock))
 

@@ -74,7 +74,7 @@ class InProcessPlatform:
         try:
             for name in SERVICES:
                 server = await self._start_server(name, self._application(name, client=client))
-                servers.append(server)  # noqa: PERF401 - one by one, so that those which did start are stopped
+                servers.append(server)
             servers.append(await self._start_server("gateway", self._application("gateway")))
             self._ready.set()
             await self._stopping.wait()

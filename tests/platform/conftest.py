@@ -1,0 +1,21 @@
+"""Real processes: a platform on free ports with a data folder of its own, on the embedded store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import processes_of, until
+
+from deploy.local.background import BackgroundPlatform
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[BackgroundPlatform]:
+    """Started; nothing of it is left afterwards, whatever the test did to it."""
+    planned = BackgroundPlatform.plan(tmp_path / "data", STORE_KIND="embedded")
+    planned.start()
+    try:
+        yield planned
+    finally:
+        planned.stop()
+        until(lambda: not processes_of(planned.data_folder), f"{processes_of(planned.data_folder)} did not end")
