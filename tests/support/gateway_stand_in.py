@@ -102,7 +102,7 @@ class Client:
         idempotency_key: str | None = None,
         if_match: str | None = None,
         changes: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> httpx.Response:
         sent = dict(headers or {})

@@ -25,6 +25,7 @@ from kit.settings import ServiceSettings
 from kit.store import DuplicateKey, StoreClient, index
 
 GATEWAY_KEY = "test-gateway-key-of-the-notes-service"
+USER = "0190b6a0-0000-7000-8000-000000000001"
 SORT = SortFields({"createdAt": "createdAt", "title": "title", "noteId": "_id"})
 
 

@@ -13,16 +13,21 @@ FORM = "application/x-www-form-urlencoded"
 FORM_FIELDS_MAX = 50
 
 
+class Form(dict[str, str]):
+    """The fields of a form."""
+
+
 class ReadRequest(Request):
-    """A request whose body was read and parsed already, as FastAPI's handlers want it."""
+    """A request whose body was read and parsed already. FastAPI's handler asks for `json()` where the media type is
+    JSON, and takes what `body()` gives for any other."""
 
     def __init__(self, request: Request, body: bytes, value: Any) -> None:
         super().__init__(request.scope, request.receive)
         self._body = body
         self._value = value
 
-    async def body(self) -> bytes:
-        return self._body
+    async def body(self) -> Any:
+        return self._value if isinstance(self._value, Form) else self._body
 
     async def json(self) -> Any:
         return self._value
@@ -77,7 +82,7 @@ def _is_utf_8(parameters: str) -> bool:
     return name.strip().lower() != "charset" or value.strip().strip('"').lower() in {"utf-8", "utf8"}
 
 
-def _parse_form(body: bytes) -> dict[str, str]:
+def _parse_form(body: bytes) -> Form:
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
@@ -89,7 +94,7 @@ def _parse_form(body: bytes) -> dict[str, str]:
     except ValueError:
         refused = FieldError("", "not-a-form", "Write name=value pairs with & between, percent-encoded UTF-8.")
         raise InvalidRequest("The body cannot be read.", errors=[refused]) from None
-    form = dict(pairs)
+    form = Form(pairs)
     if len(form) != len(pairs):
         refused = FieldError("", "duplicate-key", "The same field stands twice in the form.")
         raise InvalidRequest("The body cannot be read.", errors=[refused])

@@ -13,6 +13,7 @@ from kit.telemetry import Metrics, current_trace, read_request_id, read_trace
 
 UNMATCHED_ROUTE = "unmatched"
 _PROBES = ("/health/", "/metrics")
+_PATH_LENGTH_SHOWN_MAX = 256
 _STATUS_WITHOUT_ANSWER = 499
 _HEADERS_OF_INTEREST = frozenset({b"x-request-id", b"traceparent", b"tracestate"})
 _log = structlog.get_logger("kit.requests")
@@ -55,7 +56,7 @@ class RequestMiddleware:
             else:
                 await self.app(scope, receive, send_with_id)
         except Exception:
-            _log.exception("unhandled error", method=scope["method"], path=scope["path"])
+            _log.exception("unhandled error", method=scope["method"], path=scope["path"][:_PATH_LENGTH_SHOWN_MAX])
             if status:
                 raise  # the answer is under way: the server breaks the connection, so that nobody takes it for whole
             await problem_response(Request(scope), InternalError())(scope, receive, send_with_id)
@@ -73,7 +74,7 @@ class RequestMiddleware:
         context = state.get("context")
         fields: dict[str, Any] = {
             "method": scope["method"],
-            "path": scope["path"],
+            "path": scope["path"][:_PATH_LENGTH_SHOWN_MAX],
             "route": route,
             "status": status,
             "duration_ms": round(duration_s * 1000, 2),

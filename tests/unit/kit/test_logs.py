@@ -2,13 +2,14 @@ import json
 import logging
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from kit.logs import FRAMES_MAX, MESSAGE_LENGTH_MAX, describe_exception
 
 
-def run(script: str) -> list[dict[str, object]]:
+def run(script: str) -> list[dict[str, Any]]:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -43,7 +44,7 @@ def test_exception_is_logged_without_the_values_of_variables() -> None:
         "except ValueError:\n"
         "    structlog.get_logger('x').exception('failed')\n"
     )
-    (error,) = line["exception"]  # type: ignore[misc]  # a list, as the next line finds
+    (error,) = line["exception"]
     assert (error["type"], error["message"]) == ("ValueError", "bad")
     assert error["frames"][-1].endswith("f")
     assert "hunter2" not in json.dumps(line)
@@ -55,11 +56,14 @@ def test_chain_of_causes_is_told_and_everything_is_cut() -> None:
             deep(level - 1)
         raise KeyError("k" * 10_000)
 
-    with pytest.raises(ValueError, match="outer") as caught:
+    def outermost() -> None:
         try:
             deep(200)
         except KeyError as cause:
             raise ValueError("outer") from cause
+
+    with pytest.raises(ValueError, match="outer") as caught:
+        outermost()
     outer, inner = describe_exception(caught.value)
     assert (outer["type"], inner["type"]) == ("ValueError", "KeyError")
     assert len(inner["message"]) == MESSAGE_LENGTH_MAX
