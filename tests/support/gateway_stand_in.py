@@ -34,7 +34,7 @@ class GatewayStandIn:
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.app.router.lifespan_context(self.app))
-        await self._stack.enter_async_context(self._client)
+        self._stack.push_async_callback(self._client.aclose)
         return self
 
     async def __aexit__(self, *error: Any) -> None:

@@ -193,7 +193,7 @@ async def sign_in(*, body: SignIn, caller: CallerDep) -> dict[str, str | None]:
 
 def notes_app(
     folder: Path,
-    client: StoreClient,
+    client: StoreClient | None,
     *,
     clock: Clock | None = None,
     workers: Workers | None = None,

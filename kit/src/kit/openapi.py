@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from kit.bodies import FORM, JSON
@@ -29,6 +28,7 @@ from kit.problems import (
     VersionMismatch,
 )
 from kit.responses import PROBLEM_SCHEMA, documented, problem_entry
+from kit.routing import KitRoute
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _SECURITY_SCHEMES = {
@@ -50,7 +50,7 @@ _FASTAPI_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
 class RouteRefused(Exception):  # noqa: N818 (a declaration that cannot hold, as DeclarationError is)
-    """A route without an operation id, with another's, or with a function that is not async."""
+    """A route without KitRoute or an operation id, with another's id, or with a function that is not async."""
 
 
 def build_document(
@@ -82,8 +82,8 @@ def build_document(
 def _check_routes(routes: Sequence[BaseRoute]) -> None:
     seen: set[str] = set()
     for route in routes:
-        if not isinstance(route, APIRoute) or not route.include_in_schema:
-            continue
+        if not isinstance(route, KitRoute):
+            raise RouteRefused(f"{getattr(route, 'path', route)}: give its router route_class=KitRoute")
         if route.operation_id is None:
             raise RouteRefused(f"{route.path}: give the route an operation_id")
         if route.operation_id in seen:

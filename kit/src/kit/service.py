@@ -78,7 +78,7 @@ def build_service(
     document = build_document(
         service=name, version=version, description=description, tags=tags, routes=app.router.routes
     )
-    app.openapi_schema = document
+    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to give a document of one's own
     app.router.routes.extend(health_routes(metrics, plan.ping))
     app.router.routes.append(_document_route(document))
     app.state.metrics = metrics
