@@ -21,7 +21,9 @@ class RewardCampaign(Entity):
     left: int = 0
     returned: int = 0
     state: str
+    created_by: str
     closed_at: datetime | None = None
+    last_action_id: str | None = None
     marks: dict[str, Any] = Field(default_factory=dict)
 
     class Settings:

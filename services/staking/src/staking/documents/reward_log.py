@@ -24,6 +24,7 @@ class RewardLog(Entity):
     period: str
     kind: str
     state: str
+    created_by: str = ""
     at: datetime
 
     class Settings:

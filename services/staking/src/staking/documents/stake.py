@@ -43,6 +43,7 @@ class UserStake(Entity):
     payout: int | None = None
     penalty: int | None = None
     withdrawn_at: datetime | None = None
+    last_action_id: str | None = None
     marks: dict[str, Any] = Field(default_factory=dict)
 
     class Settings:

@@ -2,22 +2,27 @@
 
 from datetime import datetime
 
-from staking.domain.ledger import Account, Guard, Leg, Movement, legs_between
+from staking.domain.campaign import CampaignState
+from staking.domain.ledger import Account, Effect, Guard, Leg, Movement, legs_between
 from staking.domain.pool import PoolState
 from staking.domain.pool_accounts import DRAINING, FUNDING, budget, pool_place
-from staking.domain.stake_accounts import campaign_left
+from staking.domain.stake_accounts import campaign_left, campaign_place
 from staking.domain.system_accounts import DUST, TREASURY
 
 OPEN_CAMPAIGN = "open-campaign"
 
 
-def pool_funding(*, action_id: str, pool_id: str, amount: int, actor_id: str, at: datetime) -> Movement:
+def pool_funding(
+    *, action_id: str, attempt: int, pool_id: str, state: str, amount: int, actor_id: str, at: datetime
+) -> Movement:
+    """From the treasury into the budget of a pool that is in `state`: a closed one is never funded."""
     return Movement(
-        id=f"pool-fund:{action_id}",
+        id=pool_funding_id(action_id, attempt),
         kind=FUNDING,
         source=pool_id,
         legs=legs_between([TREASURY], [budget(pool_id)], amount),
         at=at,
+        guards=(Guard(pool_place(pool_id), require={"state": state}),),
         actor_id=actor_id,
     )
 
@@ -43,6 +48,10 @@ def pool_draining(*, pool_id: str, version: int, left: int, unearned: int, capac
     )
 
 
+def pool_funding_id(action_id: str, attempt: int) -> str:
+    return f"pool-fund:{action_id}:{attempt}"
+
+
 def campaign_funding(*, campaign_id: str, amount: int, actor_id: str, at: datetime) -> Movement:
     return Movement(
         id=f"campaign-fund:{campaign_id}",
@@ -50,15 +59,24 @@ def campaign_funding(*, campaign_id: str, amount: int, actor_id: str, at: dateti
         source=campaign_id,
         legs=legs_between([TREASURY], [campaign_left(campaign_id)], amount),
         at=at,
+        effects=(Effect(OPEN_CAMPAIGN, {"campaignId": campaign_id}),),
         actor_id=actor_id,
     )
 
 
-def campaign_closing(*, action_id: str, attempt: int, campaign_id: str, left: int, at: datetime) -> Movement:
+def campaign_closing(*, campaign_id: str, version: int, left: int, returned: int, at: datetime) -> Movement:
+    """What is left of a closed campaign's budget goes back to the treasury, after `returned` did."""
     return Movement(
-        id=f"campaign-close:{action_id}:{attempt}",
+        id=f"campaign-close:{campaign_id}:{version}",
         kind="campaign-close",
         source=campaign_id,
         legs=legs_between([campaign_left(campaign_id)], [TREASURY], left),
         at=at,
+        guards=(
+            Guard(
+                campaign_place(campaign_id),
+                expect={"state": CampaignState.CLOSED.value, "returned": returned},
+                put={"returned": returned + left},
+            ),
+        ),
     )

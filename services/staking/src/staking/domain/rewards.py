@@ -131,6 +131,15 @@ def fixed_apr_reward(principal: int, apr_bps: int, seconds: int) -> int:
     return principal * apr_bps * seconds // (BPS * YEAR_SECONDS)
 
 
+def is_spent(terms: RewardTerms, accrual: Accrual, staked: int) -> bool:
+    """Whether what is staked would earn now, but the budget has nothing left that could be earned."""
+    if staked == 0 or accrual.reserve >= staked:
+        return False
+    if isinstance(terms, FixedApr):
+        return terms.apr_bps > 0
+    return accrual.rate > 0 and (accrual.ends_at_ms is None or accrual.at_ms < accrual.ends_at_ms)
+
+
 def penalty(principal: int, penalty_bps: int) -> int:
     """What leaving early costs, rounded down in favour of who leaves; payout + penalty = principal."""
     return principal * penalty_bps // BPS

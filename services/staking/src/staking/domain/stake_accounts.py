@@ -20,7 +20,7 @@ STAKE_RULES = KindRules(
 DISTRIBUTION_RULES = KindRules(name=DISTRIBUTION, amounts=(), reads=("batches", "stakesPaid", "amountPaid"))
 """One period in one pool. It has no account: a movement counts itself there, so that the totals are exact."""
 
-CAMPAIGN_RULES = KindRules(name=CAMPAIGN, amounts=(AmountField("left"),), reads=("state",))
+CAMPAIGN_RULES = KindRules(name=CAMPAIGN, amounts=(AmountField("left"),), reads=("state", "returned"))
 
 
 def stake_place(stake_id: str) -> Place:
@@ -37,6 +37,10 @@ def distribution_id(period: str, pool_id: str) -> str:
 
 def distribution_place(period: str, pool_id: str) -> Place:
     return Place(DISTRIBUTION, distribution_id(period, pool_id))
+
+
+def campaign_place(campaign_id: str) -> Place:
+    return Place(CAMPAIGN, campaign_id)
 
 
 def campaign_left(campaign_id: str) -> Account:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from staking.domain.balances import available, staked
+from staking.domain.campaign import CampaignState
 from staking.domain.ledger import Account, Effect, Guard, Leg, Movement, legs_between
 from staking.domain.pool import PoolState
 from staking.domain.pool_accounts import allowance_free, allowance_used, budget, capacity, pool_place, principal
 from staking.domain.stake import Exit, StakeState
-from staking.domain.stake_accounts import claimable, distribution_place, stake_place
-from staking.domain.system_accounts import PENALTIES
+from staking.domain.stake_accounts import campaign_left, campaign_place, claimable, distribution_place, stake_place
+from staking.domain.system_accounts import PENALTIES, TREASURY
 
 ACTIVATE_STAKE = "activate-stake"
 LOG_EXIT = "log-exit"
@@ -85,6 +86,7 @@ def stake_leaving(stake: StakeKey, leaving: Leaving, *, action_id: str, attempt:
             "payout": leaving.exit.payout,
             "penalty": leaving.exit.penalty,
             "withdrawnAt": at,
+            "lastActionId": action_id,
         },
     )
     log = Effect(LOG_EXIT, {"stakeId": stake.stake_id, "userId": stake.user_id, "amount": leaving.accrued})
@@ -100,9 +102,13 @@ def stake_leaving(stake: StakeKey, leaving: Leaving, *, action_id: str, attempt:
     )
 
 
+def claim_id(action_id: str) -> str:
+    return f"claim:{action_id}"
+
+
 def stake_claim(stake: StakeKey, amount: int, *, action_id: str, at: datetime) -> Movement:
     return Movement(
-        id=f"claim:{action_id}",
+        id=claim_id(action_id),
         kind="claim",
         source=stake.stake_id,
         legs=legs_between([claimable(stake.stake_id)], [available(stake.user_id)], amount),
@@ -173,14 +179,19 @@ def _paid_once(due: Due, batch: Batch) -> Guard:
     )
 
 
-def reward_credit(*, log_id: str, attempt: int, user_id: str, payer: Account, amount: int, at: datetime) -> Movement:
-    """A bonus that comes from no stake's accrual: from the treasury or a campaign's budget, credited at once."""
+def reward_credit(
+    *, log_id: str, attempt: int, user_id: str, campaign_id: str | None, amount: int, actor_id: str, at: datetime
+) -> Movement:
+    """A bonus that comes from no stake's accrual: from the treasury or an open campaign's budget, credited at once."""
+    payer = TREASURY if campaign_id is None else campaign_left(campaign_id)
+    open_campaign = {"state": CampaignState.OPEN.value}
     return Movement(
         id=f"reward:{log_id}:{attempt}",
         kind="reward",
         source=log_id,
         legs=legs_between([payer], [available(user_id)], amount),
         at=at,
+        guards=() if campaign_id is None else (Guard(campaign_place(campaign_id), require=open_campaign),),
         effects=(Effect(CREDIT_REWARD, {"logId": log_id}),),
-        actor_id=user_id,
+        actor_id=actor_id,
     )

@@ -40,13 +40,14 @@ class CampaignCreate(WriteModel):
 
 
 class CampaignOut(ReadModel):
-    """`paid` + `left` = `budget`; what is left at the end goes back to the treasury."""
+    """`paid` + `left` + `returned` = `budget`: what is left at the end goes back to the treasury."""
 
     campaign_id: str
     name: str
     budget: OmniOut
     paid: OmniOut
     left: OmniOut
+    returned: OmniOut
     state: Literal["open", "closed"]
     closed_at: Timestamp | None
     created_at: Timestamp
