@@ -139,12 +139,12 @@ async def test_repeated_link_gives_the_first_answer_again(service: UsersService)
         ("exchangeName", "bin ance", "invalid-exchange-name"),
         ("exchangeName", "x" * 40, "too-long"),
         ("exchangeName", None, "wrong-type"),
-        ("apiKey", "short", "too-short"),
+        ("apiKey", "tiny-1", "too-short"),
         ("apiKey", "k" * 513, "too-long"),
         ("apiKey", "with a blank", "invalid-api-key"),
         ("apiKey", "bell\u0007bell", "invalid-api-key"),
         ("apiKey", 12345678, "wrong-type"),
-        ("apiSecret", "short", "too-short"),
+        ("apiSecret", "tiny-1", "too-short"),
         ("apiSecret", "s" * 4097, "too-long"),
         ("apiSecret", " s3cret s3cret ", "invalid-api-secret"),
         ("apiSecret", ["s3cret"], "wrong-type"),
@@ -201,7 +201,7 @@ async def test_list_has_ones_own_accounts_and_everybodys_for_treasury(service: U
         service.clock.advance(1)
         await service.linked(person, exchangeName=exchange)
 
-    async def listed(client: Any, query: str = "") -> list[tuple[str, str]]:
+    async def listed(client: Any, query: str = "limit=50") -> list[tuple[str, str]]:
         page = (await client.get(f"{PATH}?{query}")).raise_for_status().json()
         return [(item["userId"], item["exchangeName"]) for item in page["items"]]
 
