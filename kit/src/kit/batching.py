@@ -17,18 +17,20 @@ TIMEOUT_S = 15.0
 
 
 class Lane(Generic[T]):
-    """One batch in flight. `send` disposes of its items itself and must not raise; `gone` says which waiting items have
-    left, and is asked right before a batch is sent, never after."""
+    """One batch in flight. `send` disposes of its items; if it raises, `failed` gets each of them with the error.
+    `gone` says which waiting items have left, and is asked right before a batch is sent, never after."""
 
     def __init__(
         self,
         send: Callable[[list[T]], Awaitable[None]],
         *,
+        failed: Callable[[T, Exception], None],
         gone: Callable[[T], bool] | None = None,
         size_max: int = SIZE_MAX,
         waiting_max: int = WAITING_MAX,
     ) -> None:
         self._send = send
+        self._failed = failed
         self._gone = gone
         self._size_max = size_max
         self._waiting_max = waiting_max
@@ -46,7 +48,11 @@ class Lane(Generic[T]):
     async def _drain(self) -> None:
         try:
             while batch := self._take():
-                await self._send(batch)
+                try:
+                    await self._send(batch)
+                except Exception as error:  # noqa: BLE001 (each item says what becomes of it)
+                    for item in batch:
+                        self._failed(item, error)
         finally:
             self._running = None
 
@@ -77,7 +83,7 @@ class Batcher(Generic[T, R]):
         self._call = send
         self._timeout_s = timeout_s
         self._lane: Lane[tuple[T, asyncio.Future[R]]] = Lane(
-            self._send, gone=lambda entry: entry[1].done(), size_max=size_max, waiting_max=waiting_max
+            self._send, failed=_fail, gone=lambda entry: entry[1].done(), size_max=size_max, waiting_max=waiting_max
         )
 
     async def submit(self, item: T) -> R:
@@ -86,20 +92,20 @@ class Batcher(Generic[T, R]):
         return await future
 
     async def _send(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
-        results: Sequence[R | BaseException]
         try:
             async with asyncio.timeout(self._timeout_s):
                 results = await self._call([item for item, _ in batch])
-            if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results for a batch of {len(batch)}")  # noqa: TRY301
-        except TimeoutError:
-            results = [DeadlineExceeded("The batch got no answer in time.") for _ in batch]
-        except Exception as error:  # noqa: BLE001 (it is handed to everyone who waits)
-            results = [error] * len(batch)
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():
-                continue
+        except TimeoutError as error:
+            raise DeadlineExceeded("The batch got no answer in time.") from error
+        if len(results) != len(batch):
+            raise RuntimeError(f"{len(results)} results for a batch of {len(batch)}")
+        for entry, result in zip(batch, results, strict=True):
             if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+                _fail(entry, result)
+            elif not entry[1].done():
+                entry[1].set_result(result)
+
+
+def _fail(entry: tuple[T, "asyncio.Future[R]"], error: BaseException) -> None:
+    if not entry[1].done():
+        entry[1].set_exception(error)

@@ -1,8 +1,9 @@
 """Causally consistent sessions, where the store is a cluster; a single node needs none."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from bson import Timestamp
@@ -50,3 +51,7 @@ def latest(one: Moment | None, other: Moment | None) -> Moment | None:
     if one is None or other is None:
         return one or other
     return one if one.operation_time >= other.operation_time else other
+
+
+def latest_of(moments: Iterable[Moment | None]) -> Moment | None:
+    return reduce(latest, moments, None)

@@ -1,0 +1,160 @@
+"""The owner's memory of who may refer to its entities. An operator's removal is final until an operator lifts it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kit.documents import Entity, Record, Stored
+from kit.references.declaration import SEPARATOR, OnDelete, Reference
+from kit.store import DuplicateKey, Store
+from kit.store.sessions import Session
+
+NAME = "reference_registry"
+REGISTERED = "registered"
+REMOVED = "removed"
+RELATIONSHIPS_MAX = 1_000
+
+
+class ReferenceRegistration(Record):
+    """`id` is "<relationship>|<parent>": a polymorphic relationship is registered once for each of its parents."""
+
+    relationship: str
+    parent: str
+    service: str
+    on_delete: OnDelete
+    state: str
+    registered_at: datetime
+
+    class Settings:
+        name = NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A child service's wish to refer. `fields` are the parent's fields that `match` and `copy` name."""
+
+    relationship: str
+    parent: str
+    on_delete: OnDelete
+    fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    relationship: str
+    code: str
+    detail: str
+
+
+def registry_id(relationship: str, parent: str) -> str:
+    return f"{relationship}{SEPARATOR}{parent}"
+
+
+class Consent:
+    """Which child services may refer to which entities: "users=bots,staking exchange_accounts=bots"; None: any."""
+
+    def __init__(self, setting: str | None) -> None:
+        self._allowed = None if setting is None else _parsed(setting)
+
+    def allows(self, entity: str, service: str) -> bool:
+        return self._allowed is None or service in self._allowed.get(entity, ())
+
+
+class Registry:
+    def __init__(self, store: Store, documents: Sequence[type[Stored]], *, service: str, consent: Consent) -> None:
+        self._rows = store.rows(NAME)
+        self._entities = {one.collection_name(): one for one in documents if issubclass(one, Entity)}
+        self._service = service
+        self._consent = consent
+
+    async def register(self, service: str, wishes: Sequence[Application], now: datetime) -> list[Refusal]:
+        """Registers what may be; the refused ones. Registering again changes nothing."""
+        refused: list[Refusal] = []
+        for wish in wishes:
+            refusal = self._judged(service, wish) or await self._written(service, wish, now)
+            if refusal is not None:
+                refused.append(refusal)
+        return refused
+
+    async def register_own(self, now: datetime) -> None:
+        """This service's references to its own entities; before the first write of one, so that a delete always sees
+        them."""
+        own = [
+            application(reference, target.entity, {*target.match.values(), *target.copy.values()})
+            for entity in self._entities.values()
+            for reference in entity.references.values()
+            for target in reference.targets()
+            if target.entity in self._entities
+        ]
+        await self.register(self._service, own, now)
+
+    async def registered(
+        self, pairs: Collection[tuple[str, str]], *, session: Session | None = None
+    ) -> set[tuple[str, str]]:
+        """Those of the (relationship, parent) pairs that are registered and not removed."""
+        ids = [registry_id(*pair) for pair in pairs]
+        rows = await self._rows.find({"_id": {"$in": ids}, "state": REGISTERED}, limit=len(ids) or 1, session=session)
+        return {(row["relationship"], row["parent"]) for row in rows}
+
+    def _judged(self, service: str, wish: Application) -> Refusal | None:
+        entity = self._entities.get(wish.parent)
+        if entity is None:
+            return Refusal(wish.relationship, "unknown-entity", f"{self._service} owns no entity {wish.parent}.")
+        if service != self._service and not self._consent.allows(wish.parent, service):
+            return Refusal(
+                wish.relationship, "no-consent", f"REFERENCE_CONSENT does not let {service} refer to {wish.parent}."
+            )
+        hidden = wish.fields - entity.rules.readable()
+        if hidden:
+            return Refusal(
+                wish.relationship, "not-exposed", f"{wish.parent} does not expose {', '.join(sorted(hidden))}."
+            )
+        return None
+
+    async def _written(self, service: str, wish: Application, now: datetime) -> Refusal | None:
+        key = registry_id(wish.relationship, wish.parent)
+        row: dict[str, Any] = {
+            "_id": key,
+            "relationship": wish.relationship,
+            "parent": wish.parent,
+            "service": service,
+            "onDelete": wish.on_delete.value,
+            "state": REGISTERED,
+            "registeredAt": now,
+        }
+        known = await self._rows.find_one({"_id": key})
+        if known is None:
+            try:
+                await self._rows.insert(row)
+            except DuplicateKey:
+                known = await self._rows.find_one({"_id": key})
+            else:
+                return None
+        return None if known is None else await self._refreshed(known, row)
+
+    async def _refreshed(self, known: Mapping[str, Any], wish: Mapping[str, Any]) -> Refusal | None:
+        relationship = str(wish["relationship"])
+        if known["state"] != REGISTERED:
+            return Refusal(relationship, "removed", f"{relationship} was removed; only an operator registers it again.")
+        if known["service"] != wish["service"]:
+            return Refusal(relationship, "of-another", f"{relationship} belongs to the service {known['service']}.")
+        if known["onDelete"] != wish["onDelete"]:
+            await self._rows.update_one(
+                {"_id": known["_id"], "state": REGISTERED}, {"$set": {"onDelete": wish["onDelete"]}}
+            )
+        return None
+
+
+def application(reference: Reference, parent: str, fields: Collection[str]) -> Application:
+    return Application(reference.relationship, parent, reference.on_delete, frozenset(fields))
+
+
+def _parsed(setting: str) -> dict[str, frozenset[str]]:
+    allowed: dict[str, frozenset[str]] = {}
+    for one in setting.split():
+        entity, sign, services = one.partition("=")
+        if not sign or not entity or not services:
+            raise ValueError('REFERENCE_CONSENT is written "users=bots,staking exchange_accounts=bots"')
+        allowed[entity] = frozenset(services.split(","))
+    return allowed
