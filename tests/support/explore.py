@@ -1,9 +1,9 @@
 """Every interleaving of a finite model, breadth first.
 
-A model is its initial state (hashable), `steps(state)` that yields (label, next state), `violations(state)` that yields the
-names of broken invariants, and `is_good(state)`: at rest and healed. From every state the actors' own steps must lead to a
-good one; steps whose label begins with "crash" are nobody's help. A state that only they could heal is "stuck".
-"""
+A model is its initial state (hashable), `steps(state)` that yields (label, next state), `violations(state)` that
+yields the names of broken invariants, and `is_good(state)`: at rest and healed. From every state the actors' own
+steps must lead to a good one; steps whose label begins with "crash" are nobody's help. A state that only they could
+heal is "stuck"."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable

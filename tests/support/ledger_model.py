@@ -1,13 +1,12 @@
 """The ledger's own step functions as a model to explore: workers that read, read again and write, and crash in between.
 
-What the store does (a read, a conditional update, a compare-and-set) is one step each; everything between is the real code.
-Workers pick up any movement in any state, as a request, a retry or a sweeper would.
-"""
+What the store does (a read, a conditional update, a compare-and-set) is one step each; everything between is the
+real code. Workers pick up any movement in any state, as a request, a retry or a sweeper would."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 from explore import Model
@@ -71,7 +70,7 @@ def freeze(snapshot: Snapshot) -> Hashable:
     return (snapshot.place, snapshot.version, tuple(sorted(snapshot.fields.items())), marks, snapshot.entry_count)
 
 
-@lru_cache(maxsize=None)
+@cache
 def thaw(frozen: Any) -> Snapshot:
     place, version, fields, marks, entry_count = frozen
     return Snapshot(

@@ -15,11 +15,12 @@ from kit.workers import Worker
 from staking.documents.balance import BalanceEntry, TokenBalance
 from staking.documents.campaign import RewardCampaign
 from staking.documents.distribution import Distribution, PoolDistribution
-from staking.documents.movement import MovementRecord, SystemAccount
+from staking.documents.movement import LedgerSweep, MovementRecord, SystemAccount
 from staking.documents.pool import PoolAllowance, StakingPool
 from staking.documents.reward_log import RewardLog
 from staking.documents.stake import UserStake
 from staking.operations.accounts import KINDS
+from staking.operations.effects import effect_handlers
 from staking.operations.ledger.ledger import Ledger
 from staking.operations.system_accounts import ensure_system_accounts
 from staking.routes import balances
@@ -32,6 +33,7 @@ DOCUMENTS: tuple[type[Stored], ...] = (
     TokenBalance,
     BalanceEntry,
     MovementRecord,
+    LedgerSweep,
     SystemAccount,
     StakingPool,
     PoolAllowance,
@@ -86,4 +88,5 @@ def make() -> FastAPI:
 
 def make_ledger(runtime: Runtime) -> Ledger:
     """The ledger over every kind of account, with what follows from movements."""
-    return Ledger(runtime.store, runtime.clock, kinds=KINDS, effects={})
+    effects = effect_handlers(runtime.store, runtime.references, runtime.clock)
+    return Ledger(runtime.store, runtime.clock, kinds=KINDS, effects=effects)

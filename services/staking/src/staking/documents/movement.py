@@ -37,6 +37,15 @@ class MovementRecord(Record):
         indexes: ClassVar = [index("open", "writtenAt"), index("source", "at")]
 
 
+class LedgerSweep(Record):
+    """`_id` is `ledger`. Of what was written before `swept_before`, a sweep has tried everything that was left."""
+
+    swept_before: datetime
+
+    class Settings:
+        name = "ledger_sweeps"
+
+
 class SystemAccount(Record):
     """`treasury`, `penalties`, `dust`. The amount is in units of 1e-8 OMNI."""
 

@@ -248,14 +248,16 @@ def _give_back(page: _Page, movement: Movement) -> Outcome:
     if mark is not None:
         page.run_up_to_now()
         page.snapshot = _moved(page.snapshot or before, mark.held, 1).without_mark(movement.id)
-    if needs_hold(movement, before.place):
-        page.touched = _fenced()
+        page.touched = True
+    if _fences(movement, page.place):
+        page.touched = True
     return Settled()
 
 
-def _fenced() -> bool:
-    """The version is raised in any case: a hold that is still under way, read before the refusal, must fail."""
-    return True
+def _fences(movement: Movement, place: Place) -> bool:
+    """Whether a refusal raises the version although nothing is held: a hold that read the document before the
+    refusal may still be under way, and has to fail."""
+    return needs_hold(movement, place)
 
 
 def _clean(page: _Page, movement: Movement, state: State) -> Outcome:

@@ -9,7 +9,7 @@ from staking.documents.stake import UserStake
 from staking.domain.balances import BALANCE_RULES
 from staking.domain.pool_accounts import ALLOWANCE_RULES, POOL_RULES
 from staking.domain.stake_accounts import CAMPAIGN_RULES, DISTRIBUTION_RULES, STAKE_RULES
-from staking.domain.system_accounts import SYSTEM_RULES, TREASURY_RULES
+from staking.domain.system_accounts import DUST, PENALTIES, SYSTEM_RULES, TREASURY, TREASURY_RULES
 from staking.operations.ledger.kinds import AccountKind
 
 KINDS = (
@@ -19,6 +19,6 @@ KINDS = (
     AccountKind(DISTRIBUTION_RULES, PoolDistribution),
     AccountKind(STAKE_RULES, UserStake),
     AccountKind(POOL_RULES, StakingPool),
-    AccountKind(SYSTEM_RULES, SystemAccount),
-    AccountKind(TREASURY_RULES, SystemAccount),
+    AccountKind(SYSTEM_RULES, SystemAccount, ids=frozenset({PENALTIES.id, DUST.id})),
+    AccountKind(TREASURY_RULES, SystemAccount, ids=frozenset({TREASURY.id})),
 )

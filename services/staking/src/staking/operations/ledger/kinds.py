@@ -11,11 +11,13 @@ from staking.domain.ledger_kinds import KindRules
 
 @dataclass(frozen=True, slots=True)
 class AccountKind:
-    """The document has, besides its amount fields (int), `version: int` and `marks: dict[str, Any]` (and
-    `entry_count: int` where the kind keeps entries). The ledger raises the version with every update."""
+    """The document has, besides its amount fields (int), `version: int` and `marks: dict[str, Any]`, and `entry_count:
+    int` where the kind keeps entries. The ledger raises the version with every update. `ids`: which documents are of
+    this kind, where the collection has others too."""
 
     rules: KindRules
     document: type[Stored]
+    ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

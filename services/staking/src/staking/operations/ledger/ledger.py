@@ -74,7 +74,10 @@ class Ledger:
             results = await asyncio.gather(*(self._sweep_one(standing, together) for standing in page))
             failed.update(standing.movement.id for standing, ok in zip(page, results, strict=True) if not ok)
             swept += sum(results)
-            if len(page) < SWEEP_PAGE or len(failed) >= SWEEP_PAGE:
+            if len(page) < SWEEP_PAGE:
+                await self._movements.note_sweep(written_before)
+                break
+            if len(failed) >= SWEEP_PAGE:
                 break
         return swept
 

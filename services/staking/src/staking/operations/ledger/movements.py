@@ -7,16 +7,18 @@ from kit.batching import Batcher
 from kit.clock import Clock
 from kit.problems import Unavailable
 from kit.store import Store
-from staking.documents.movement import MovementRecord
+from staking.documents.movement import LedgerSweep, MovementRecord
 from staking.domain.ledger import Movement, Place, Refusal, State
 from staking.operations.ledger.records import Standing, new_record, refusal_form, standing_of
 
 OPEN_PAGE_MAX = 500
+SWEEP_ID = "ledger"
 
 
 class Movements:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._records = store.collection(MovementRecord)
+        self._sweeps = store.collection(LedgerSweep)
         self._clock = clock
         self._inserts: Batcher[Movement, Standing] = Batcher(self._insert_all)
         self._posts: Batcher[str, State] = Batcher(self._post_all)
@@ -70,6 +72,12 @@ class Movements:
         """The ids of movements that are posted but not done, and touch the document."""
         where = {"open": True, "state": State.POSTED.value, "accounts": str(place)}
         return [row["_id"] for row in await self._records.rows(where, fields=["_id"], limit=OPEN_PAGE_MAX)]
+
+    async def note_sweep(self, swept_before: datetime) -> None:
+        """For audits: what is older and still open is stuck."""
+        where = {"_id": SWEEP_ID, "sweptBefore": {"$lt": swept_before}}
+        if not await self._sweeps.update(where, {"$set": {"sweptBefore": swept_before}}):
+            await self._sweeps.insert_many([LedgerSweep(id=SWEEP_ID, swept_before=swept_before)])
 
     def _now(self) -> datetime:
         return self._clock.now()
