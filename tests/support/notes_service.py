@@ -159,8 +159,9 @@ async def ping_notes(*, note_id: ResourceId) -> dict[str, str]:
 
 
 @router.post("/slow", operation_id="slowNote")
-async def slow_note() -> None:
-    await asyncio.sleep(60)
+async def slow_note(*, seconds: Annotated[float, Query(ge=0, le=60)] = 60.0) -> dict[str, float]:
+    await asyncio.sleep(seconds)
+    return {"seconds": seconds}
 
 
 @router.post("/broken", operation_id="breakNote")

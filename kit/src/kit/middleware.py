@@ -4,7 +4,7 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.problems import InternalError, Unavailable
@@ -55,6 +55,8 @@ class RequestMiddleware:
                 await busy(scope, receive, send_with_id)
             else:
                 await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
         except Exception:
             _log.exception("unhandled error", method=scope["method"], path=scope["path"][:_PATH_LENGTH_SHOWN_MAX])
             if status:

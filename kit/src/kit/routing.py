@@ -15,6 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from kit.bodies import ReadRequest, parse_body, read_body
 from kit.context import HEADER_NAME, InvalidContext, RequestContext, body_digest, verify_context
@@ -87,6 +89,12 @@ class RequestRules:
 
 class KitRoute(APIRoute):
     """Verifies the context, reads and checks the body, keeps idempotency and deadlines, and renders every refusal."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        # Most routes are not the one: they are passed over by the pattern alone.
+        if not scope.get("root_path") and self.path_regex.match(scope["path"]) is None:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Handler:
         extra = self.openapi_extra or {}
