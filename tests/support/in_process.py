@@ -73,8 +73,8 @@ class InProcessPlatform:
         servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
         try:
             for name in SERVICES:
-                server = await self._start_server(name, self._application(name, client=client))
-                servers.append(server)
+                started = await self._start_server(name, self._application(name, client=client))
+                servers.append(started)
             servers.append(await self._start_server("gateway", self._application("gateway")))
             self._ready.set()
             await self._stopping.wait()
@@ -85,7 +85,8 @@ class InProcessPlatform:
 
     def _application(self, name: str, **options: Any) -> Any:
         with _environment(self._environment):
-            settings = import_module(f"{name}.settings").load()
+            module = import_module(f"{name}.settings")
+            settings = module.GatewaySettings.load() if name == "gateway" else module.load()
         return import_module(f"{name}.app").create_app(settings, **options)
 
     async def _start_server(self, name: str, application: Any) -> tuple[uvicorn.Server, asyncio.Task[None]]:
