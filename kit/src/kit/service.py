@@ -22,11 +22,13 @@ from kit.idempotency import PURGE_INTERVAL_S, Idempotency, IdempotencyRecord
 from kit.middleware import RequestMiddleware
 from kit.openapi import build_document
 from kit.process import run
+from kit.references.checks import check_service
 from kit.references.guarded import References
+from kit.references.reaper import INTERVAL_S as REAPER_INTERVAL_S
 from kit.routing import RequestRules, Started
 from kit.runtime import Runtime
 from kit.settings import ServiceSettings
-from kit.store import StoreClient, StoreUnavailable
+from kit.store import Store, StoreClient, StoreUnavailable
 from kit.telemetry import Metrics
 from kit.workers import Worker, WorkerGroup
 
@@ -60,6 +62,7 @@ def build_service(
     `client` is a store of the caller's, who closes it; without one the service connects to `settings.store_url`.
     `workers` and `on_start` get the runtime once the store is there; `on_start` may keep its own at `app.state`.
     """
+    check_service(documents)
     metrics = Metrics(name, version)
     plan = _Plan(name, settings, tuple(documents), client, clock or SystemClock(), workers, on_start, planners or {})
     app = FastAPI(
@@ -132,21 +135,30 @@ class _Plan:
                 client = await connect_store(self.settings)
                 stack.push_async_callback(client.close)
             store = client.database(self.settings.database_name)
-            await store.prepare([*self.documents, IdempotencyRecord])
+            await store.prepare([*self.documents, *References.records, IdempotencyRecord])
             cursor_key = self.settings.cursor_key.get_secret_value().encode()
-            references = References(store, self.documents, clock=self.clock, service=self.name)
+            references = self._references(store)
+            await references.start()
+            stack.push_async_callback(references.stop)
             runtime = Runtime(self.name, self.settings, store, references, self.clock, cursor_key)
             idempotency = Idempotency(store, cursor_key, self.clock)
             self.runtime = app.state.runtime = runtime
             stack.callback(self._forget)
             if self.on_start is not None:
                 await stack.enter_async_context(self.on_start(app, runtime))
-            own = [Worker("idempotency purge", PURGE_INTERVAL_S, idempotency.purge)]
+            own = [
+                Worker("idempotency purge", PURGE_INTERVAL_S, idempotency.purge),
+                Worker("reference reaper", REAPER_INTERVAL_S, references.reaper.run_once),
+            ]
             await stack.enter_async_context(WorkerGroup([*own, *(self.workers(runtime) if self.workers else ())]))
             self.rules.start(Started(runtime, idempotency))
             _log.info("ready", database=store.name)
             yield
             self.rules.start(None)
+
+    def _references(self, store: Store) -> References:
+        consent = self.settings.reference_consent
+        return References(store, self.documents, clock=self.clock, service=self.name, consent=consent)
 
     def _forget(self) -> None:
         self.runtime = None

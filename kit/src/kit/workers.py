@@ -18,7 +18,7 @@ class Worker:
 
     name: str
     interval_s: float
-    run_once: Callable[[], Awaitable[None]]
+    run_once: Callable[[], Awaitable[object]]
 
     async def run(self) -> None:
         factor = 1
