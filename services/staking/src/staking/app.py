@@ -23,12 +23,28 @@ from staking.operations.accounts import KINDS
 from staking.operations.effects import effect_handlers
 from staking.operations.ledger.ledger import Ledger
 from staking.operations.system_accounts import ensure_system_accounts
-from staking.routes import balances
+from staking.routes import balances, campaigns, distributions, pools, rewards, stakes
 from staking.settings import StakingSettings, load
 from staking.workers.ledger_sweeper import ledger_sweeper
+from staking.workers.rewards import distributor, finisher
 
 DESCRIPTION = "OMNI balances in double entry, staking pools, stakes, and what they earn."
-TAGS = ({"name": "balances", "description": "What a user holds, and every change of it."},)
+TAGS = (
+    {"name": "balances", "description": "What a user holds, and every change of it."},
+    {"name": "pools", "description": "Terms, budget and life cycle of staking pools."},
+    {"name": "stakes", "description": "Tokens in a pool: staked, claimed and taken out again."},
+    {"name": "distributions", "description": "Each day's rewards, paid once."},
+    {"name": "rewards", "description": "All that was ever given, and bonuses."},
+    {"name": "reward campaigns", "description": "Budgets for bonuses."},
+)
+ROUTERS = (
+    balances.router,
+    pools.router,
+    stakes.router,
+    distributions.router,
+    rewards.router,
+    campaigns.router,
+)
 DOCUMENTS: tuple[type[Stored], ...] = (
     TokenBalance,
     BalanceEntry,
@@ -60,18 +76,22 @@ def create_app(settings: StakingSettings, *, client: StoreClient | None = None, 
             ledgers.remove(ledger)
             await ledger.close()
 
-    def workers(_: Runtime) -> Sequence[Worker]:
+    def workers(runtime: Runtime) -> Sequence[Worker]:
         sweeper = ledger_sweeper(
             ledgers[-1], interval_s=settings.ledger_sweep_interval_s, after_s=settings.ledger_sweep_after_s
         )
-        return (sweeper,)
+        return (
+            sweeper,
+            distributor(runtime, ledgers[-1], interval_s=settings.distribution_interval_s),
+            finisher(runtime, ledgers[-1], interval_s=settings.finishing_interval_s),
+        )
 
     return build_service(
         name="staking",
         version=version("omnitrade-staking"),
         settings=settings,
         documents=DOCUMENTS,
-        routers=(balances.router,),
+        routers=ROUTERS,
         client=client,
         clock=clock,
         workers=workers,

@@ -15,6 +15,8 @@ class StakingSettings(ServiceSettings):
     port: int = Field(default=8103, ge=0, le=65535, validation_alias="STAKING_PORT")
     ledger_sweep_interval_s: float = Field(default=2.0, ge=0.05, le=3600)
     ledger_sweep_after_s: float = Field(default=5.0, ge=0, le=3600)
+    distribution_interval_s: float = Field(default=60.0, ge=0.05, le=3600)
+    finishing_interval_s: float = Field(default=30.0, ge=0.05, le=3600)
 
 
 def load() -> StakingSettings:
