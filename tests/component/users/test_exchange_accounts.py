@@ -109,7 +109,7 @@ async def test_account_for_somebody_else_is_refused_as_for_an_unknown_user(servi
 
 async def test_account_of_an_unknown_user_is_refused_and_not_written(service: UsersService) -> None:
     body = {**credentials(), "exchangeName": "binance", "userId": UNKNOWN_ID}
-    answer = await service.admin.client.post(PATH, json=body, references=[owner_reference(UNKNOWN_ID)])
+    answer = await service.admin.client.post(PATH, json=body)
     assert pointers(problem(answer, 422, "reference-not-found")) == {"/userId"}
     assert await service.runtime.store.collection(ExchangeAccount).count({}) == 0
 
