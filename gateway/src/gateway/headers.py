@@ -1,0 +1,103 @@
+"""Which headers cross the gateway. Hop-by-hop ones end here, in both directions (RFC 9110 §7.6.1); credentials end
+here too, since a service knows the caller from the signed context; and nobody outside may send what the gateway says
+to services."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from kit.problems import InvalidRequest, Unauthenticated
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+READ: Final = frozenset(
+    {
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"idempotency-key",
+        b"if-none-match",
+        b"traceparent",
+        b"tracestate",
+        b"transfer-encoding",
+        b"x-request-id",
+    }
+)
+"""What the gateway itself looks at."""
+
+_PASSED_ON: Final = frozenset({b"content-type", b"idempotency-key", b"if-none-match"})
+_DROPPED: Final = HOP_BY_HOP | (READ - _PASSED_ON) | {b"cookie", b"expect", b"forwarded", b"host", b"x-api-key"}
+_DROPPED_PREFIXES: Final = (b"x-omnitrade-", b"x-forwarded-")
+_ANSWER_DROPPED: Final = HOP_BY_HOP | {b"date", b"server", b"x-request-id"}
+_ORDINARY_CONNECTION: Final = frozenset({b"keep-alive", b"close", b"Keep-Alive"})
+_ONCE: Final = frozenset({b"authorization", b"content-length", b"idempotency-key"})
+
+
+class RequestHeaders:
+    """A request's headers, gone through once: `seen` is what the gateway reads, `lines` what a service gets."""
+
+    __slots__ = ("lines", "seen")
+
+    def __init__(self, headers: Headers) -> None:
+        """Raises Unauthenticated or InvalidRequest if one that decides something stands twice."""
+        self.seen: dict[bytes, bytes] = {}
+        lines: list[bytes] = []
+        for name, value in headers:
+            if name in READ:
+                if name in self.seen and name in _ONCE:
+                    raise _twice(name)
+                self.seen[name] = value
+            if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES):
+                lines += (name, b": ", value, b"\r\n")
+        named = self.seen.get(b"connection")
+        if named is not None and named not in _ORDINARY_CONNECTION:
+            lines = _without(lines, {one.strip().lower() for one in named.split(b",")})
+        self.lines = b"".join(lines)
+
+    def text(self, name: bytes) -> str | None:
+        value = self.seen.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def has_body(self) -> bool:
+        return b"transfer-encoding" in self.seen or self.seen.get(b"content-length", b"0") != b"0"
+
+    @property
+    def content_length(self) -> int | None:
+        value = self.seen.get(b"content-length", b"")
+        return int(value) if value.isdigit() else None
+
+
+def _twice(name: bytes) -> Exception:
+    if name == b"authorization":
+        return Unauthenticated("The Authorization header stands twice.")
+    return InvalidRequest(f"The header {name.decode('latin-1')} stands twice.")
+
+
+def _without(lines: list[bytes], names: Iterable[bytes]) -> list[bytes]:
+    """Without the headers that the Connection header declares to be hop-by-hop. A line is four parts."""
+    kept: list[bytes] = []
+    for start in range(0, len(lines), 4):
+        if lines[start] not in names or lines[start] in _PASSED_ON:
+            kept += lines[start : start + 4]
+    return kept
+
+
+def answer_headers(headers: Headers, request_id: bytes) -> list[tuple[bytes, bytes]]:
+    """A service's answer headers as the client gets them."""
+    kept = [one for one in headers if one[0] not in _ANSWER_DROPPED]
+    kept.append((b"x-request-id", request_id))
+    return kept

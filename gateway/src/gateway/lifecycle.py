@@ -1,0 +1,114 @@
+"""What runs while the gateway does: made at start, closed in the opposite order."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from gateway.answers_cache import AnswersCache
+from gateway.catalogue import Catalogue
+from gateway.client import SmallAnswer, Upstream
+from gateway.discovery import Discovery
+from gateway.forwarding import Forwarder
+from gateway.health import Readiness
+from gateway.identity import Identity
+from gateway.internal import InternalCalls
+from gateway.jwks import BYTES_MAX as JWKS_BYTES_MAX
+from gateway.jwks import PATH as JWKS_PATH
+from gateway.jwks import KeySet
+from gateway.merged_openapi import MergedDocument
+from gateway.metrics import GatewayMetrics
+from gateway.pages import Pages
+from gateway.proxy import Proxy
+from gateway.references import ReferenceChecks
+from gateway.registration import Registration
+from gateway.settings import GatewaySettings
+from gateway.validation import Validation
+
+HOUSEKEEPING_S: Final = 5.0
+JWKS_TIMEOUT_S: Final = 3.0
+FIRST_READING_S: Final = 2.0
+"""So long the start waits for the services' documents, so that a gateway that takes requests can route them."""
+_log = structlog.get_logger("gateway.lifecycle")
+
+
+class Running:
+    """One run of the gateway. Must be made inside the event loop."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        keys = settings.signing_keys()
+        self.metrics = GatewayMetrics()
+        self._upstreams = {name: Upstream(name, addresses) for name, addresses in settings.addresses.items()}
+        self._calls = {name: InternalCalls(upstream, keys[name]) for name, upstream in self._upstreams.items()}
+        self._identity_calls = self._calls[settings.identity_service]
+        self.discovery = Discovery(self._upstreams, settings, self._changed, self.metrics.document_read)
+        self._registration = Registration(self._calls, lambda: self.catalogue)
+        self._validation = Validation(
+            self._calls,
+            self._registration,
+            AnswersCache(kept_s=settings.validation_kept_s, answers_max=settings.validations_kept_max),
+            catalogue=lambda: self.catalogue,
+            timeout_s=settings.validation_timeout_s,
+            metrics=self.metrics,
+        )
+        self._keys = KeySet(self._fetch_keys)
+        self.merged = MergedDocument(lambda: self.catalogue)
+        self.readiness = Readiness(self.discovery, grace_s=settings.ready_grace_s)
+        self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged)
+        self.proxy = Proxy(
+            identity=Identity(
+                self._keys,
+                issuer=settings.issuer,
+                audience=settings.audience,
+                tokens_max=settings.tokens_kept_max,
+            ),
+            checks=ReferenceChecks(self._validation, lambda: self.catalogue),
+            forwarder=Forwarder(
+                self._upstreams,
+                keys,
+                timeout_s=settings.request_timeout_s,
+                idle_timeout_s=settings.idle_timeout_s,
+                failed=self.metrics.upstream_failed,
+            ),
+            calls=self._calls,
+            catalogue=lambda: self.catalogue,
+            body_bytes_max=settings.body_bytes_max,
+            hint=self.discovery.hint,
+        )
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.discovery.assembly.catalogue
+
+    async def start(self) -> None:
+        self.readiness.start(asyncio.get_running_loop().time())
+        self.discovery.start()
+        self._housekeeping = asyncio.create_task(self._keep_house())
+        await self.discovery.first_reading(FIRST_READING_S)
+        _log.info("started", services=sorted(self._upstreams), without_document=list(self.catalogue.missing))
+
+    async def stop(self) -> None:
+        """The server has finished the requests by now."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        await self.discovery.stop()
+        await self._registration.stop()
+        for upstream in self._upstreams.values():
+            upstream.close()
+        _log.info("stopped")
+
+    def _changed(self, service: str) -> None:
+        _log.info("catalogue changed", by=service, entities=len(self.catalogue.owners))
+        self._validation.clear()
+        self._registration.changed()
+
+    async def _fetch_keys(self) -> SmallAnswer:
+        return await self._identity_calls.get(JWKS_PATH, timeout_s=JWKS_TIMEOUT_S, body_bytes_max=JWKS_BYTES_MAX)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            for upstream in self._upstreams.values():
+                upstream.drop_stale()
+            self._keys.refresh_if_due()

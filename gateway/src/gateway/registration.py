@@ -1,0 +1,93 @@
+"""Tells each owner which relationships refer to its entities, before it is asked about the first reference of one."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+
+from gateway.catalogue import Catalogue
+from gateway.internal import REGISTER, InternalCalls, json_object
+from gateway.upstream_errors import BadAnswerError, NotSentError, UpstreamError
+
+TIMEOUT_S: Final = 5.0
+RETRY_S: Final = 1.0
+TRIES_MAX: Final = 3
+_log = structlog.get_logger("gateway.registration")
+
+
+class Registration:
+    """Remembers which owners were told. An owner may refuse a relationship; it then says so when it is asked.
+
+    `ensure` is cheap once it was; `forget` makes it happen again."""
+
+    def __init__(self, calls: Mapping[str, InternalCalls], catalogue: Callable[[], Catalogue]) -> None:
+        self._calls = calls
+        self._catalogue = catalogue
+        self._registered: set[str] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._forgotten_at: dict[str, float] = {}
+
+    async def ensure(self, owner: str) -> None:
+        """Raises UpstreamError if the owner can't be told now."""
+        for _ in range(TRIES_MAX):
+            if owner in self._registered:
+                return
+            await asyncio.shield(self._start(owner))
+        raise NotSentError("the services' documents change faster than they can be registered")
+
+    def forget(self, owner: str) -> bool:
+        """The owner says that it knows nothing of a relationship, or its document changed. False if that was so a
+        moment ago already."""
+        now = asyncio.get_running_loop().time()
+        if now - self._forgotten_at.get(owner, -RETRY_S) < RETRY_S:
+            return False
+        self._forgotten_at[owner] = now
+        self._registered.discard(owner)
+        return True
+
+    def changed(self) -> None:
+        """The catalogue is another one: every owner is told anew, at once where it can be."""
+        self._registered.clear()
+        for owner in self._catalogue().documents:
+            self._start(owner).add_done_callback(_log_failure)
+
+    async def stop(self) -> None:
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _start(self, owner: str) -> asyncio.Task[None]:
+        task = self._running.get(owner)
+        if task is None:
+            task = self._running[owner] = asyncio.create_task(self._register(owner))
+            task.add_done_callback(lambda _: self._running.pop(owner, None))
+        return task
+
+    async def _register(self, owner: str) -> None:
+        catalogue = self._catalogue()
+        for service, relationships in catalogue.registrations(owner).items():
+            told = {"service": service, "relationships": [dict(one.published) for one in relationships]}
+            answer = json_object(await self._calls[owner].post(REGISTER, told, timeout_s=TIMEOUT_S))
+            refused = _refused(answer)
+            for name, reason in refused.items():
+                _log.warning("relationship refused", owner=owner, child=service, relationship=name, reason=reason)
+        if self._catalogue() is catalogue:
+            self._registered.add(owner)
+
+
+def _refused(answer: Mapping[str, Any]) -> dict[str, str]:
+    refused = answer.get("refused", [])
+    if not isinstance(refused, list) or not all(isinstance(one, dict) for one in refused):
+        raise BadAnswerError("the service's answer does not say what it registered")
+    return {str(one.get("relationship")): str(one.get("detail", one.get("code", ""))) for one in refused}
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    if isinstance(error, UpstreamError):
+        _log.info("not registered yet", reason=str(error))
+    elif error is not None:
+        _log.error("registration failed", exc_info=error)

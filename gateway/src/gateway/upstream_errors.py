@@ -1,0 +1,22 @@
+"""What can go wrong between the gateway and a service. The difference that matters is whether the request was sent."""
+
+
+class UpstreamError(Exception):
+    """The service gave no answer that can be passed on. The message is for logs and problem details; it holds no value
+    that a client sent."""
+
+
+class NotSentError(UpstreamError):
+    """No byte of the request left: it may be sent again, to this address or another."""
+
+
+class AnswerLostError(UpstreamError):
+    """The connection ended after the request had gone: whether it was carried out is unknown, so it is not repeated."""
+
+
+class BadAnswerError(UpstreamError):
+    """What came back is no HTTP answer, or one beyond a limit."""
+
+
+class AnswerTimeoutError(UpstreamError):
+    """No answer within the request's deadline."""
