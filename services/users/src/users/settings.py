@@ -32,7 +32,7 @@ class UsersSettings(ServiceSettings):
     argon2_iterations: int = Field(default=2, ge=1, le=100)
     argon2_lanes: int = Field(default=1, ge=1, le=16)
     argon2_running_max: int = Field(default=2, ge=1, le=64)
-    argon2_waiting_max: int = Field(default=64, ge=0, le=10000)
+    argon2_waiting_max: int = Field(default=200, ge=0, le=10000)
 
     @field_validator("jwt_signing_keys")
     @classmethod
