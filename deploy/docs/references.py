@@ -38,7 +38,10 @@ def openapi_documents() -> Mapping[str, dict[str, Any]]:
 
 
 def references_document() -> str:
-    documents = openapi_documents()
+    return render_references(openapi_documents())
+
+
+def render_references(documents: Mapping[str, dict[str, Any]]) -> str:
     return "\n".join(
         [HEAD, "## References", "", *_references(documents), "", "## Entities", "", *_entities(documents), ""]
     )

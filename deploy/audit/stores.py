@@ -1,0 +1,65 @@
+"""The store to audit: the one that is given or runs, else the platform's own, started for as long as the audit takes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from deploy.local.lock import AlreadyRunningError, hold_lock, running_state
+from deploy.local.ports import check_ports
+from deploy.local.process import Child, until_ready
+from deploy.local.settings import LocalSettings
+from deploy.local.stores import StoreUnusableError, choose_store, prepare_store
+from kit.store.administration import answers
+
+ANSWER_S = 1.0
+GIVEN_ANSWER_S = 10.0
+STOP_S = 5.0
+
+
+@asynccontextmanager
+async def reachable_store(settings: LocalSettings) -> AsyncIterator[str]:
+    """The URL of a store that answers. Raises StoreUnusableError if there is none to be had."""
+    if settings.mongodb_url:
+        if not await answers(settings.mongodb_url, GIVEN_ANSWER_S):
+            raise StoreUnusableError("the store that MONGODB_URL names does not answer")
+        yield settings.mongodb_url
+        return
+    url = _running_store(settings)
+    if await answers(url, ANSWER_S):
+        yield url
+        return
+    try:
+        with hold_lock(settings.data_folder):
+            async with _own_store(settings) as own_url:
+                yield own_url
+    except AlreadyRunningError:
+        raise StoreUnusableError(
+            "the platform that runs here has its store elsewhere: give MONGODB_URL here too"
+        ) from None
+
+
+def _running_store(settings: LocalSettings) -> str:
+    """Where the store of the platform on this data folder listens, or would listen."""
+    state = running_state(settings.data_folder)
+    address = state.addresses.get("store") if state else None
+    return f"mongodb://{address or f'127.0.0.1:{settings.store_port}'}"
+
+
+@asynccontextmanager
+async def _own_store(settings: LocalSettings) -> AsyncIterator[str]:
+    store = choose_store(settings)
+    if store.process is None:
+        raise StoreUnusableError("there is no store to start")
+    check_ports([store.process], settings.bind_host)
+    said: list[str] = []
+    child = Child(store.process, lambda _, line: said.append(line))
+    await child.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            if not await until_ready(child, session):
+                raise StoreUnusableError("\n".join(["the store ended before it was ready:", *said[-10:]]))
+        await prepare_store(store)
+        yield store.url
+    finally:
+        await child.stop(STOP_S)
