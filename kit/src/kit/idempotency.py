@@ -21,13 +21,13 @@ from typing import Any, ClassVar
 import orjson
 from starlette.responses import Response
 
+from kit.batching import Batcher
 from kit.clock import Clock
 from kit.documents import Record
 from kit.ids import new_id
 from kit.problems import FieldError, IdempotencyMismatch, IdempotencyRunning, InvalidRequest, ReferencesNotValidated
 from kit.store.client import Store
 from kit.store.collection import Collection
-from kit.store.errors import DuplicateKey
 from kit.store.indexes import index
 
 HEADER_NAME = "Idempotency-Key"
@@ -79,6 +79,8 @@ class Idempotency:
         self._records: Collection[IdempotencyRecord] = store.collection(IdempotencyRecord)
         self._key = hmac.digest(key, b"idempotency", "sha256")
         self._clock = clock
+        self._inserts: Batcher[IdempotencyRecord, bool] = Batcher(self._insert_all)
+        self._answers: Batcher[tuple[dict[str, Any], dict[str, Any]], None] = Batcher(self._keep_all)
 
     async def begin(
         self, key: str, scope: tuple[str, str, str], content: bytes, *, lease_s: float, replay_only: bool
@@ -133,9 +135,7 @@ class Idempotency:
             lease_until=lease_until,
             created_at=self._clock.now(),
         )
-        try:
-            await self._records.insert(record)
-        except DuplicateKey:
+        if not await self._inserts.submit(record):
             return None
         return Attempt(record_id, record.resource_id, record.token, first=True)
 
@@ -157,11 +157,19 @@ class Idempotency:
         if body is not None:
             headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
             kept = {"state": "done", "status": status, "headers": headers, "body": body}
-            await self._records.update(mine, {"$set": kept})
+            await self._answers.submit((mine, {"$set": kept}))
         elif attempt.first and 400 <= status < 500:
             await self._records.delete(mine)
         else:
             await self._records.update(mine, {"$set": {"state": "released", "leaseUntil": _LONG_AGO}})
+
+    async def _insert_all(self, batch: list[IdempotencyRecord]) -> list[bool]:
+        taken = set(await self._records.insert_many(batch))
+        return [place not in taken for place in range(len(batch))]
+
+    async def _keep_all(self, batch: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[None]:
+        await self._records.bulk_update(batch)
+        return [None] * len(batch)
 
     async def purge(self) -> None:
         """Removes records that are older than KEPT_H hours, in batches."""

@@ -232,7 +232,7 @@ async def test_two_replicas_at_once_make_one_note(tmp_path: Path) -> None:
             assert replayed(await create(one.as_(USER)))
 
 
-@pytest.mark.parametrize("operation", ["insert_one", "update_one", "find_one"])
+@pytest.mark.parametrize("operation", ["insert_many", "insert_one", "bulk_write", "update_one", "find_one"])
 @pytest.mark.parametrize("kind", ["refuse", "lose"])
 async def test_failing_store_never_makes_two(tmp_path: Path, operation: str, kind: str) -> None:
     for skip in range(3):
