@@ -1,4 +1,4 @@
-"""The store to audit: the one that is given or runs, else the platform's own, started for as long as the audit takes."""
+"""The store to audit: the one that is given or runs, else the platform's own, started while the audit takes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

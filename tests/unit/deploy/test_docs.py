@@ -52,7 +52,8 @@ def test_reference_over_services_names_the_owner_and_its_options() -> None:
 
 
 def test_polymorphic_reference_names_each_parent_by_its_value() -> None:
-    row = "| `trading_bots.sourceId` | by `sourceType`: `user`: `users`, `bot`: `trading_bots` | users, bots ← bots | RESTRICT |  |"
+    parents = "by `sourceType`: `user`: `users`, `bot`: `trading_bots`"
+    row = f"| `trading_bots.sourceId` | {parents} | users, bots ← bots | RESTRICT |  |"
     assert row in render_references(DOCUMENTS)
 
 
