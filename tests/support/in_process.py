@@ -1,6 +1,7 @@
 """The four applications in this process, over one store in memory, on servers with ephemeral ports."""
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -11,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import structlog
 import uvicorn
 from mock_store import mock_client
 
@@ -18,6 +21,7 @@ SERVICES = ("users", "bots", "staking")
 START_S = 30.0
 STOP_S = 15.0
 POLL_S = 0.01
+ROUTED_POLL_S = 0.05
 
 
 class InProcessPlatform:
@@ -45,8 +49,9 @@ class InProcessPlatform:
         self._stopping: asyncio.Event | None = None
 
     def start(self) -> None:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         self._thread.start()
-        if not self._ready.wait(START_S):
+        if not self._ready.wait(2 * START_S):
             raise TimeoutError(f"the applications were not ready within {START_S:g} s")
         if self._error is not None:
             raise RuntimeError("an application did not start") from self._error
@@ -72,16 +77,32 @@ class InProcessPlatform:
         client = mock_client()
         servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
         try:
-            for name in SERVICES:
-                started = await self._start_server(name, self._application(name, client=client))
+            # All are made before the first starts: Beanie marks the base classes of documents that it has bound, and
+            # documents declared after that would inherit the marks.
+            applications = {name: self._application(name, client=client) for name in SERVICES}
+            applications["gateway"] = self._application("gateway")
+            for name, application in applications.items():
+                started = await self._start_server(name, application)
                 servers.append(started)
-            servers.append(await self._start_server("gateway", self._application("gateway")))
+            await self._until_routed()
             self._ready.set()
             await self._stopping.wait()
         finally:
             for server, task in reversed(servers):
                 server.should_exit = True
                 await task
+
+    async def _until_routed(self) -> None:
+        """The gateway has read every service's document."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=START_S)) as session:
+            said = ""
+            for _ in range(round(START_S / ROUTED_POLL_S)):
+                async with session.get(f"{self.urls['gateway']}/health/ready") as answer:
+                    if answer.ok:
+                        return
+                    said = await answer.text()
+                await asyncio.sleep(ROUTED_POLL_S)
+        raise TimeoutError(f"the gateway was not ready within {START_S:g} s: {said}")
 
     def _application(self, name: str, **options: Any) -> Any:
         with _environment(self._environment):
