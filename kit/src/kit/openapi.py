@@ -108,7 +108,7 @@ def _complete(operation: dict[str, Any], method: str) -> None:
         parameters.append(_KEY_PARAMETER)
     content = operation.get("requestBody", {}).get("content", {})
     if operation.pop("x-form-body", False) and JSON in content:
-        content[FORM] = content[JSON]
+        content.setdefault(FORM, content[JSON])
     if not parameters:
         del operation["parameters"]
     _complete_responses(operation, idempotent=idempotent)
