@@ -45,21 +45,6 @@ async def test_link_shows_a_hint_and_nothing_of_the_credentials(service: UsersSe
     assert (await owner.client.get(f"{PATH}/{account['accountId']}")).json() == account
 
 
-async def test_credentials_are_nowhere_in_the_store(service: UsersService) -> None:
-    owner = await service.sign_up()
-    given = credentials()
-    account = await service.linked(owner, **given, idempotency_key="k")
-    stored = await service.runtime.store.collection(ExchangeAccount).get(account["accountId"])
-    assert stored is not None
-    assert stored.api_secret_hash.startswith("$argon2id$")
-    assert len(stored.api_key_hash) == 64
-    database = service.gateway.app.state.runtime.store
-    for document_type in (*service.runtime.references.documents,):
-        rows = repr(await database.collection(document_type).find({}, limit=100))
-        assert given["apiKey"] not in rows
-        assert given["apiSecret"] not in rows
-
-
 async def test_nickname_may_be_left_out_and_a_secret_may_be_a_pem_key(service: UsersService) -> None:
     owner = await service.sign_up()
     account = await service.linked(owner, apiSecret=PEM, accountNickname=None)

@@ -41,16 +41,6 @@ async def test_repeated_sign_up_gives_the_first_answer_again(service: UsersServi
     problem(other, 422, "idempotency-mismatch")
 
 
-async def test_password_is_nowhere_in_the_store(service: UsersService) -> None:
-    person = await service.sign_up()
-    store = service.runtime.store
-    rows: list[Any] = []
-    for document_type in service.runtime.references.documents:
-        rows += await store.collection(document_type).find({}, limit=100)
-    assert rows
-    assert person.password not in repr([row.model_dump() for row in rows])
-
-
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [

@@ -20,6 +20,7 @@ class UsersSettings(ServiceSettings):
     service: ClassVar[str] = "users"
 
     port: int = Field(default=8101, ge=0, le=65535, validation_alias="USERS_PORT")
+    reference_consent: str | None = "users=bots,staking exchange_accounts=bots"
     jwt_signing_keys: Annotated[SecretStr, SecretSetting(separator=",")]
     exchange_key_pepper: Annotated[SecretStr, SecretSetting()]
     admin_email: str = "admin@omnitrade.example"
