@@ -1,13 +1,15 @@
 """Pools, stakes and rewards on a store of their own: the service's operations without HTTP, in many processes."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mock_store import mock_client
+import structlog
+from mock_store import mock_motor
 
 from kit.clock import FixedClock
 from kit.context import ValidatedReference
@@ -117,8 +119,12 @@ class World:
     """One store and a clock that stands still."""
 
     folder: Path
-    client: StoreClient = field(default_factory=mock_client)
+    motor: Any = field(default_factory=mock_motor)
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
+
+    @property
+    def client(self) -> StoreClient:
+        return StoreClient.from_motor(self.motor)
 
     async def prepare(self) -> None:
         store = self.client.database(DATABASE)
@@ -172,6 +178,14 @@ class World:
         report = await audit_ledger(self.client.database(DATABASE))
         assert report.is_clean, report.body()
         assert report.unsettled == 0
+
+
+@contextmanager
+def silent_logs() -> Iterator[None]:
+    """Rendering what a dying process logs would take most of a test's time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
 
 
 async def rewards_of(process: Process, user_id: str) -> list[RewardLog]:
