@@ -7,6 +7,7 @@ from typing import Any
 
 from kit.batching import Lane
 from kit.clock import Clock
+from kit.ids import new_id
 from kit.references.change_recovery import ChangeRecovery
 from kit.references.closures import Closed, Closures
 from kit.references.owner import Question
@@ -44,7 +45,8 @@ class Change(Work):
 
     def send(self, now: datetime) -> tuple[Filter, Filter]:
         """The slot of a new sending."""
-        self.slot = Slot(self.id, self.next_token(), self.version, tuple(self.keys), self.patch, now)
+        self.sent_as(new_id())
+        self.slot = Slot(self.id, self.token, self.version, tuple(self.keys), self.patch, now)
         free = {"_id": self.id, "version": self.version, INTENT: {"$exists": False}, **NOT_IN_DELETION}
         where: Filter = {"$and": [free, self.patch.where]} if self.patch.where else free
         return where, {"$set": {INTENT: self.slot.stored()}}

@@ -9,6 +9,7 @@ from typing import Any
 
 from kit.batching import Lane
 from kit.clock import Clock
+from kit.ids import new_id
 from kit.references.closures import Closed, Closures
 from kit.references.create_recovery import CreateRecovery
 from kit.references.owner import Question
@@ -17,6 +18,7 @@ from kit.references.tasks import Tasks
 from kit.references.works import Judge, Work
 from kit.store import Store, StoreUnavailable
 from kit.store.hidden import CREATE, INTENT, INTENT_KIND, TOKEN, is_create_intent
+from kit.store.rows import Filter
 from kit.store.sessions import Session, latest_of
 
 BATCH_MAX = 100
@@ -38,10 +40,10 @@ class Create(Work):
         super().__init__(creator, base["_id"], keys, epochs=epochs, local=local)
         self.base = base
 
-    def send(self, now: datetime) -> dict[str, Any]:
+    def send(self, token: str, now: datetime) -> dict[str, Any]:
         """The row of a new sending. It is never changed again: the driver may still be at it when nobody waits for its
         answer any more."""
-        token = self.next_token()
+        self.sent_as(token)
         if not self.keys:
             return {**self.base, TOKEN: token}
         intent = {"kind": CREATE, "token": token, "refs": list(self.keys), "at": now}
@@ -74,9 +76,10 @@ class Creator:
     def abandon(self, work: Create, error: Exception) -> Awaitable[None]:
         return self._recovery.abandon(work, error)
 
-    async def _insert(self, batch: list[Create]) -> None:
-        now = self._clock.now()
-        rows = [work.send(now) for work in batch]
+    async def _insert(self, waiting: list[Create]) -> None:
+        batch = self._of_distinct_ids(waiting)
+        token, now = new_id(), self._clock.now()
+        rows = [work.send(token, now) for work in batch]
         try:
             async with self._store.session() as session:
                 duplicates = await self._rows.insert_many(rows, session=session)
@@ -98,6 +101,14 @@ class Creator:
             else:
                 work.succeed()
 
+    def _of_distinct_ids(self, waiting: Sequence[Create]) -> list[Create]:
+        """The sendings of a batch share one token: (`_id`, token) tells them apart only if no two have the same id."""
+        batch = {work.id: work for work in reversed(waiting)}
+        for work in waiting:
+            if batch[work.id] is not work:
+                self._inserts.put(work)
+        return list(batch.values())
+
     def _lose(self, batch: Sequence[Create], error: StoreUnavailable) -> None:
         for work in batch:
             if error.sent:
@@ -117,13 +128,12 @@ class Creator:
                 work.refuse(error)
 
     async def _commit(self, batch: list[Create]) -> None:
-        ours = {"_id": {"$in": [work.id for work in batch]}, TOKEN: {"$in": [work.token for work in batch]}}
         committed: set[tuple[str, str]] | None = None
         try:
             async with self._store.session(latest_of(work.moment for work in batch)) as session:
-                matched = await self._rows.update_many({**ours, INTENT_KIND: CREATE}, COMMIT, session=session)
+                matched = await self._rows.update_in_groups(_commits(batch), session=session)
                 if matched < len(batch):
-                    committed = await self._committed(ours, len(batch), session)
+                    committed = await self._committed(batch, session)
         except StoreUnavailable:
             committed = set()
         for work in batch:
@@ -132,7 +142,17 @@ class Creator:
             else:
                 work.off_lanes(self._recovery.read_again(work))
 
-    async def _committed(self, ours: Mapping[str, Any], count: int, session: Session | None) -> set[tuple[str, str]]:
+    async def _committed(self, batch: Sequence[Create], session: Session | None) -> set[tuple[str, str]]:
         """Which of a batch are documents, as fewer matched: somebody committed, voided or reaped the others."""
-        rows = await self._rows.find(ours, fields=[TOKEN, INTENT_KIND], limit=count, session=session)
-        return {(row["_id"], row[TOKEN]) for row in rows if not is_create_intent(row)}
+        where = {"_id": {"$in": [work.id for work in batch]}}
+        rows = await self._rows.find(where, fields=[TOKEN, INTENT_KIND], limit=len(batch), session=session)
+        return {(row["_id"], row.get(TOKEN, "")) for row in rows if not is_create_intent(row)}
+
+
+def _commits(batch: Sequence[Create]) -> list[tuple[Filter, Filter]]:
+    """One update for each token. Never one with all tokens: with a sending of the same id that was lost and arrives
+    late, it would match a row that nobody has looked the closures up for."""
+    ids: dict[str, list[str]] = {}
+    for work in batch:
+        ids.setdefault(work.token, []).append(work.id)
+    return [({"_id": {"$in": group}, TOKEN: token, INTENT_KIND: CREATE}, COMMIT) for token, group in ids.items()]

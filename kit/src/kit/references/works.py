@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
-from kit.ids import new_id
 from kit.problems import AlreadyExists, FieldError, ReferenceClosed, Unavailable
 from kit.references.closures import Closed, Closures
 from kit.references.owner import LocalOwner, Question
@@ -56,11 +55,10 @@ class Work:
         self.lost: set[str] = set()
         self.moment: Moment | None = None
 
-    def next_token(self) -> str:
-        """Every sending has a token of its own, and is executed at most once."""
-        self.token = new_id()
+    def sent_as(self, token: str) -> None:
+        """Every sending of a document has a token that no other has, and is executed at most once."""
+        self.token = token
         self.sendings += 1
-        return self.token
 
     def opened(self) -> None:
         self._steps.commit(self)

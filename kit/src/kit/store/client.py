@@ -12,8 +12,9 @@ from pymongo.read_concern import ReadConcern
 
 from kit.store.collection import Collection
 from kit.store.errors import StoreUnavailable, UnsuitableStore
+from kit.store.indexes import is_sparse
 from kit.store.quirks import is_embedded
-from kit.store.rows import Rows
+from kit.store.rows import Rows, translated
 from kit.store.sessions import Moment, Session, causal_session
 
 if TYPE_CHECKING:
@@ -142,7 +143,19 @@ class Store:
 
     async def prepare(self, documents: "Sequence[type[Stored]]", *, build_indexes: bool = True) -> None:
         """Bind the documents to Beanie and, unless a deploy step does it, build their indexes."""
-        await init_beanie(database=self._database, document_models=list(documents), skip_indexes=not build_indexes)
+        await init_beanie(database=self._database, document_models=list(documents), skip_indexes=True)
+        if build_indexes:
+            await asyncio.gather(*(self._build_indexes(one) for one in documents))
+
+    async def _build_indexes(self, document_type: "type[Stored]") -> None:
+        """The embedded store can't look into a list by an index, so the sparse ones of intents would only cost."""
+        wanted = [one for one in document_type.declared_indexes() if not (self._embedded and is_sparse(one))]
+        if not wanted:
+            return
+        try:
+            await self._database[document_type.collection_name()].create_indexes(wanted)
+        except PyMongoError as error:
+            raise translated(error, document_type.collection_name()) from error
 
     def collection(self, document_type: type[D]) -> Collection[D]:
         known = self._collections.get(document_type)

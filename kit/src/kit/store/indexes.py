@@ -24,3 +24,7 @@ def index_fields(declared: Index) -> tuple[str, ...]:
 
 def is_unique(declared: Index) -> bool:
     return bool(declared.document.get("unique", False))
+
+
+def is_sparse(declared: Index) -> bool:
+    return bool(declared.document.get("sparse", False))

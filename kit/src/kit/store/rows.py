@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorCollection
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -107,6 +107,17 @@ class Rows:
         )
         return int(done.matched_count)
 
+    async def update_in_groups(
+        self, updates: Sequence[tuple[Filter, Filter]], *, session: Session | None = None
+    ) -> int:
+        """Each update on all rows that match it, in one call; how many matched in all."""
+        if len(updates) == 1:
+            return await self.update_many(*updates[0], session=session)
+        writes = [UpdateMany(where, self._kept(update)) for where, update in updates]
+        raw = session.raw if session else None
+        done = await self._call(self._collection.bulk_write(writes, ordered=False, session=raw))
+        return int(done.matched_count)
+
     async def find_one_and_update(self, where: Filter, update: Filter, *, session: Session | None = None) -> Row | None:
         """The row as it is after the update. Raises DuplicateKey."""
         raw = session.raw if session else None
@@ -141,6 +152,9 @@ class Rows:
         return int(done.deleted_count)
 
     async def count(self, where: Filter, *, limit: int | None = None) -> int:
+        if self._embedded:  # it counts by reading every document, whatever index there is
+            found = self._collection.find(where, ["_id"])
+            return len(await self._call((found if limit is None else found.limit(limit)).to_list(limit)))
         bound: dict[str, Any] = {} if limit is None else {"limit": limit}
         return int(await self._call(self._collection.count_documents(where, **bound)))
 
@@ -157,7 +171,7 @@ class Rows:
         except TimeoutError as error:
             raise StoreUnavailable from error
         except PyMongoError as error:
-            raise _translated(error, self.name) from error
+            raise translated(error, self.name) from error
 
 
 class _Duplicates(Exception):  # noqa: N818
@@ -169,7 +183,7 @@ class _Duplicates(Exception):  # noqa: N818
         self.matched = matched
 
 
-def _translated(error: PyMongoError, collection: str) -> Exception:
+def translated(error: PyMongoError, collection: str) -> Exception:
     translated: Exception = error
     code = error.code if isinstance(error, OperationFailure) else None
     if isinstance(error, BulkWriteError):
