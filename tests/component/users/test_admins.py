@@ -16,17 +16,17 @@ async def test_admin_sets_roles_and_they_are_listed_in_order(service: UsersServi
 
 
 @pytest.mark.parametrize("roles", [(), ("user", "treasury"), ("engine",)])
-async def test_nobody_else_sets_roles_not_even_their_own(service: UsersService, roles: tuple[str, ...]) -> None:
-    person = await service.sign_up(*roles)
+async def test_nobody_else_sets_roles_not_even_their_own(shared: UsersService, roles: tuple[str, ...]) -> None:
+    person = await shared.sign_up(*roles)
     answer = await person.client.patch(f"/v1/users/{person.id}", json={"roles": ["user", "admin"]})
     problem(answer, 403, "forbidden")
     assert (await person.client.get("/v1/users/me")).json()["roles"] == list(roles or ("user",))
 
 
 @pytest.mark.parametrize("roles", [[], ["king"], "admin", ["admin", 1], ["user"] * 5, None])
-async def test_roles_that_are_none_are_refused(service: UsersService, roles: object) -> None:
-    person = await service.sign_up()
-    answer = await service.admin.client.patch(f"/v1/users/{person.id}", json={"roles": roles})
+async def test_roles_that_are_none_are_refused(shared: UsersService, roles: object) -> None:
+    person = await shared.sign_up()
+    answer = await shared.admin.client.patch(f"/v1/users/{person.id}", json={"roles": roles})
     assert all(pointer.startswith("/roles") for pointer in pointers(problem(answer, 422, "invalid-request")))
 
 
@@ -77,13 +77,13 @@ async def test_suspension_and_reactivation(service: UsersService) -> None:
 
 @pytest.mark.parametrize(("action", "status"), [("reactivate", "active"), ("suspend", "suspended")])
 async def test_action_that_the_state_does_not_allow_names_those_it_does(
-    service: UsersService, action: str, status: str
+    shared: UsersService, action: str, status: str
 ) -> None:
-    person = await service.sign_up()
+    person = await shared.sign_up()
     path = f"/v1/users/{person.id}"
     if status == "suspended":
-        await service.admin.client.post(f"{path}/suspend")
-    document = problem(await service.admin.client.post(f"{path}/{action}"), 409, "illegal-transition")
+        await shared.admin.client.post(f"{path}/suspend")
+    document = problem(await shared.admin.client.post(f"{path}/{action}"), 409, "illegal-transition")
     other = {"suspend": "reactivate", "reactivate": "suspend"}[action]
     assert (document["from"], document["action"], document["allowed"]) == (status, action, [other])
 
@@ -98,12 +98,12 @@ async def test_repeated_suspension_is_the_same_one(service: UsersService) -> Non
 
 
 @pytest.mark.parametrize("action", ["suspend", "reactivate"])
-async def test_actions_are_for_admins(service: UsersService, action: str) -> None:
-    person, treasurer = await service.sign_up(), await service.sign_up("user", "treasury")
+async def test_actions_are_for_admins(shared: UsersService, action: str) -> None:
+    person, treasurer = await shared.sign_up(), await shared.sign_up("user", "treasury")
     for who in (person, treasurer):
         problem(await who.client.post(f"/v1/users/{person.id}/{action}"), 403, "forbidden")
-    problem(await service.anonymous.post(f"/v1/users/{person.id}/{action}"), 401, "unauthenticated")
-    problem(await service.admin.client.post(f"/v1/users/{UNKNOWN_ID}/{action}"), 404, "not-found")
+    problem(await shared.anonymous.post(f"/v1/users/{person.id}/{action}"), 401, "unauthenticated")
+    problem(await shared.admin.client.post(f"/v1/users/{UNKNOWN_ID}/{action}"), 404, "not-found")
 
 
 async def test_stale_if_match_on_an_action_is_refused(service: UsersService) -> None:
@@ -115,7 +115,7 @@ async def test_stale_if_match_on_an_action_is_refused(service: UsersService) -> 
 
 
 @pytest.mark.parametrize("body", [{"reason": ""}, {"reason": 1}, {"reason": "x" * 501}, {"cause": "x"}, []])
-async def test_bad_body_of_an_action_is_refused(service: UsersService, body: object) -> None:
-    person = await service.sign_up()
-    answer = await service.admin.client.post(f"/v1/users/{person.id}/suspend", json=body)
+async def test_bad_body_of_an_action_is_refused(shared: UsersService, body: object) -> None:
+    person = await shared.sign_up()
+    answer = await shared.admin.client.post(f"/v1/users/{person.id}/suspend", json=body)
     problem(answer, 422, "invalid-request")

@@ -141,27 +141,27 @@ async def test_repeated_link_gives_the_first_answer_again(service: UsersService)
     ],
 )
 async def test_bad_field_is_refused_where_it_stands_and_never_repeated(
-    service: UsersService, field: str, value: object, code: str
+    shared: UsersService, field: str, value: object, code: str
 ) -> None:
-    owner = await service.sign_up()
+    owner = await shared.sign_up()
     changed: dict[str, Any] = {field: value}
-    answer = await service.link(owner, **changed)
+    answer = await shared.link(owner, **changed)
     document = problem(answer, 422, "invalid-request")
     assert [(error["pointer"], error["code"]) for error in document["errors"]] == [(f"/{field}", code)]
     if isinstance(value, str) and len(value) > 4:
         assert value not in answer.text
 
 
-async def test_without_the_gateway_a_write_is_428_and_a_read_401(service: UsersService) -> None:
+async def test_without_the_gateway_a_write_is_428_and_a_read_401(shared: UsersService) -> None:
     body = {**credentials(), "exchangeName": "binance"}
-    problem(await service.gateway.bare("POST", PATH, json=body), 428, "references-not-validated")
-    problem(await service.gateway.bare("GET", PATH), 401, "unauthenticated")
-    problem(await service.gateway.bare("POST", "/v1/users", json={}), 401, "unauthenticated")
+    problem(await shared.gateway.bare("POST", PATH, json=body), 428, "references-not-validated")
+    problem(await shared.gateway.bare("GET", PATH), 401, "unauthenticated")
+    problem(await shared.gateway.bare("POST", "/v1/users", json={}), 401, "unauthenticated")
 
 
-async def test_signed_for_nobody_is_401(service: UsersService) -> None:
-    problem(await service.anonymous.get(PATH), 401, "unauthenticated")
-    answer = await service.anonymous.post(PATH, json={**credentials(), "exchangeName": "binance"})
+async def test_signed_for_nobody_is_401(shared: UsersService) -> None:
+    problem(await shared.anonymous.get(PATH), 401, "unauthenticated")
+    answer = await shared.anonymous.post(PATH, json={**credentials(), "exchangeName": "binance"})
     problem(answer, 401, "unauthenticated")
 
 
@@ -224,8 +224,8 @@ async def test_list_pages_through_all(service: UsersService) -> None:
         ("isValid=perhaps", "/isValid"),
     ],
 )
-async def test_bad_query_parameter_is_refused_at_its_name(service: UsersService, query: str, pointer: str) -> None:
-    owner = await service.sign_up()
+async def test_bad_query_parameter_is_refused_at_its_name(shared: UsersService, query: str, pointer: str) -> None:
+    owner = await shared.sign_up()
     answer = await owner.client.get(f"{PATH}?{query}")
     assert pointers(problem(answer, 422, "invalid-request")) == {pointer}
 
@@ -244,9 +244,9 @@ async def test_nickname_is_changed_and_removed(service: UsersService) -> None:
 
 
 @pytest.mark.parametrize("field", ["userId", "exchangeName", "apiKey", "isValid", "keyHint"])
-async def test_nothing_else_of_an_account_can_be_changed(service: UsersService, field: str) -> None:
-    owner = await service.sign_up()
-    path = f"{PATH}/{(await service.linked(owner))['accountId']}"
+async def test_nothing_else_of_an_account_can_be_changed(shared: UsersService, field: str) -> None:
+    owner = await shared.sign_up()
+    path = f"{PATH}/{(await shared.linked(owner))['accountId']}"
     answer = await owner.client.patch(path, json={field: "x"})
     assert pointers(problem(answer, 422, "invalid-request")) == {f"/{field}"}
 
@@ -264,10 +264,10 @@ async def test_verify_takes_the_linked_credentials_and_answers_not_verified(serv
 
 
 @pytest.mark.parametrize("field", ["apiKey", "apiSecret"])
-async def test_verify_refuses_other_credentials_and_changes_nothing(service: UsersService, field: str) -> None:
-    owner = await service.sign_up()
+async def test_verify_refuses_other_credentials_and_changes_nothing(shared: UsersService, field: str) -> None:
+    owner = await shared.sign_up()
     given = credentials()
-    account = await service.linked(owner, **given)
+    account = await shared.linked(owner, **given)
     path = f"{PATH}/{account['accountId']}"
     answer = await owner.client.post(f"{path}/verify", json={**given, field: secrets.token_hex(16)})
     assert pointers(problem(answer, 422, "credentials-mismatch")) == {f"/{field}"}
@@ -308,10 +308,10 @@ async def test_rotate_to_the_same_key_renews_its_secret(service: UsersService) -
 
 
 @pytest.mark.parametrize("action", ["verify", "rotate"])
-async def test_repeated_action_is_done_once_and_a_stale_one_is_refused(service: UsersService, action: str) -> None:
-    owner = await service.sign_up()
+async def test_repeated_action_is_done_once_and_a_stale_one_is_refused(shared: UsersService, action: str) -> None:
+    owner = await shared.sign_up()
     given = credentials()
-    path = f"{PATH}/{(await service.linked(owner, **given))['accountId']}/{action}"
+    path = f"{PATH}/{(await shared.linked(owner, **given))['accountId']}/{action}"
     first = await owner.client.post(path, json=given, idempotency_key="once")
     second = await owner.client.post(path, json=given, idempotency_key="once")
     assert (first.json(), second.headers["idempotency-replayed"]) == (second.json(), "true")
@@ -321,7 +321,7 @@ async def test_repeated_action_is_done_once_and_a_stale_one_is_refused(service: 
 
 @pytest.mark.parametrize("action", ["verify", "rotate"])
 @pytest.mark.parametrize("body", [None, {}, {"apiKey": "key-12345678"}, {"apiSecret": "secret-12345678"}])
-async def test_actions_need_both_credentials(service: UsersService, action: str, body: Any) -> None:
-    owner = await service.sign_up()
-    path = f"{PATH}/{(await service.linked(owner))['accountId']}/{action}"
+async def test_actions_need_both_credentials(shared: UsersService, action: str, body: Any) -> None:
+    owner = await shared.sign_up()
+    path = f"{PATH}/{(await shared.linked(owner))['accountId']}/{action}"
     problem(await owner.client.post(path, json=body), 422, "invalid-request")

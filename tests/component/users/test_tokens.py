@@ -96,13 +96,13 @@ async def test_oauth2_password_form_is_taken_and_answered_by_its_names_too(servi
         ("no form at all", ""),
     ],
 )
-async def test_bad_form_is_refused_where_it_is_wrong(service: UsersService, form: str, pointer: str) -> None:
-    answer = await service.anonymous.post("/v1/auth/token", content=form, headers=FORM)
+async def test_bad_form_is_refused_where_it_is_wrong(shared: UsersService, form: str, pointer: str) -> None:
+    answer = await shared.anonymous.post("/v1/auth/token", content=form, headers=FORM)
     assert pointers(problem(answer, 422, "invalid-request")) == {pointer}
 
 
-async def test_other_media_types_are_refused(service: UsersService) -> None:
-    answer = await service.anonymous.post("/v1/auth/token", content=b"<x/>", headers={"Content-Type": "text/xml"})
+async def test_other_media_types_are_refused(shared: UsersService) -> None:
+    answer = await shared.anonymous.post("/v1/auth/token", content=b"<x/>", headers={"Content-Type": "text/xml"})
     problem(answer, 415, "unsupported-media-type")
 
 
@@ -116,8 +116,8 @@ async def test_other_media_types_are_refused(service: UsersService) -> None:
         ({"email": "a@b.cc", "password": "x", "otp": "1"}, "/otp"),
     ],
 )
-async def test_bad_sign_in_is_refused_at_its_field(service: UsersService, body: dict[str, Any], pointer: str) -> None:
-    assert pointers(problem(await service.anonymous.post("/v1/auth/token", json=body), 422, "invalid-request")) == {
+async def test_bad_sign_in_is_refused_at_its_field(shared: UsersService, body: dict[str, Any], pointer: str) -> None:
+    assert pointers(problem(await shared.anonymous.post("/v1/auth/token", json=body), 422, "invalid-request")) == {
         pointer
     }
 
@@ -142,15 +142,15 @@ async def test_refresh_takes_the_roles_of_today(service: UsersService) -> None:
 @pytest.mark.parametrize(
     "token", ["garbage", "omr_", "omr_" + "A" * 64, "omr_" + base64.urlsafe_b64encode(b"x" * 48).decode()]
 )
-async def test_refresh_token_made_up_is_refused(service: UsersService, token: str) -> None:
-    problem(await service.anonymous.post("/v1/auth/refresh", json={"refreshToken": token}), 401, "unauthenticated")
-    assert (await service.anonymous.post("/v1/auth/logout", json={"refreshToken": token})).status_code == 204
+async def test_refresh_token_made_up_is_refused(shared: UsersService, token: str) -> None:
+    problem(await shared.anonymous.post("/v1/auth/refresh", json={"refreshToken": token}), 401, "unauthenticated")
+    assert (await shared.anonymous.post("/v1/auth/logout", json={"refreshToken": token})).status_code == 204
 
 
 @pytest.mark.parametrize("body", [{}, {"refreshToken": 1}, {"refreshToken": ""}, {"refresh_token": "x"}])
-async def test_bad_refresh_request_is_refused(service: UsersService, body: dict[str, Any]) -> None:
+async def test_bad_refresh_request_is_refused(shared: UsersService, body: dict[str, Any]) -> None:
     for path in ("/v1/auth/refresh", "/v1/auth/logout"):
-        problem(await service.anonymous.post(path, json=body), 422, "invalid-request")
+        problem(await shared.anonymous.post(path, json=body), 422, "invalid-request")
 
 
 async def test_sign_out_ends_its_session_and_no_other(service: UsersService) -> None:

@@ -62,19 +62,17 @@ async def test_repeated_sign_up_gives_the_first_answer_again(service: UsersServi
         ("display_name", "Ann", "unknown-field"),
     ],
 )
-async def test_bad_field_is_refused_where_it_stands(
-    service: UsersService, field: str, value: object, code: str
-) -> None:
-    answer = await service.anonymous.post("/v1/users", json={**SIGN_UP, field: value})
+async def test_bad_field_is_refused_where_it_stands(shared: UsersService, field: str, value: object, code: str) -> None:
+    answer = await shared.anonymous.post("/v1/users", json={**SIGN_UP, field: value})
     document = problem(answer, 422, "invalid-request")
     assert [(error["pointer"], error["code"]) for error in document["errors"]] == [(f"/{field}", code)]
     assert str(SIGN_UP["password"]) not in answer.text
 
 
 @pytest.mark.parametrize("missing", SIGN_UP)
-async def test_missing_field_is_named(service: UsersService, missing: str) -> None:
+async def test_missing_field_is_named(shared: UsersService, missing: str) -> None:
     body = {name: value for name, value in SIGN_UP.items() if name != missing}
-    answer = await service.anonymous.post("/v1/users", json=body)
+    answer = await shared.anonymous.post("/v1/users", json=body)
     assert pointers(problem(answer, 422, "invalid-request")) == {f"/{missing}"}
 
 
@@ -92,13 +90,13 @@ async def test_missing_field_is_named(service: UsersService, missing: str) -> No
         b"[" * 100_000,
     ],
 )
-async def test_body_that_is_no_proper_json_object_is_refused(service: UsersService, raw: bytes) -> None:
+async def test_body_that_is_no_proper_json_object_is_refused(shared: UsersService, raw: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    problem(await service.anonymous.post("/v1/users", content=raw, headers=headers), 422, "invalid-request")
+    problem(await shared.anonymous.post("/v1/users", content=raw, headers=headers), 422, "invalid-request")
 
 
-async def test_body_over_the_limit_is_refused(service: UsersService) -> None:
-    answer = await service.anonymous.post("/v1/users", json={**SIGN_UP, "displayName": "x" * 2_000_000})
+async def test_body_over_the_limit_is_refused(shared: UsersService) -> None:
+    answer = await shared.anonymous.post("/v1/users", json={**SIGN_UP, "displayName": "x" * 2_000_000})
     problem(answer, 413, "payload-too-large")
 
 
@@ -110,8 +108,8 @@ async def test_own_user_is_read_with_its_version(service: UsersService) -> None:
     assert (await person.client.get(f"/v1/users/{person.id}")).json() == person.user
 
 
-async def test_own_user_needs_somebody(service: UsersService) -> None:
-    problem(await service.anonymous.get("/v1/users/me"), 401, "unauthenticated")
+async def test_own_user_needs_somebody(shared: UsersService) -> None:
+    problem(await shared.anonymous.get("/v1/users/me"), 401, "unauthenticated")
 
 
 async def test_somebody_elses_user_is_answered_like_an_unknown_one(service: UsersService) -> None:
@@ -135,8 +133,8 @@ async def test_treasury_and_admin_read_every_user(service: UsersService, role: s
 @pytest.mark.parametrize(
     "path", ["/v1/users/not-an-id", "/v1/users/1", f"/v1/users/{UNKNOWN_ID.upper()}", "/v1/users/%00"]
 )
-async def test_path_with_something_that_is_no_id_is_refused(service: UsersService, path: str) -> None:
-    answer = await service.admin.client.get(path)
+async def test_path_with_something_that_is_no_id_is_refused(shared: UsersService, path: str) -> None:
+    answer = await shared.admin.client.get(path)
     assert answer.status_code in (404, 422)
     problem(answer, answer.status_code, answer.json()["code"])
 
@@ -163,8 +161,8 @@ async def test_stale_if_match_is_refused_and_changes_nothing(service: UsersServi
 
 
 @pytest.mark.parametrize("field", ["displayName", "email", "password", "roles", "status", "userId", "version"])
-async def test_null_or_unknown_field_in_a_change_is_refused(service: UsersService, field: str) -> None:
-    person = await service.sign_up()
+async def test_null_or_unknown_field_in_a_change_is_refused(shared: UsersService, field: str) -> None:
+    person = await shared.sign_up()
     answer = await person.client.patch(f"/v1/users/{person.id}", json={field: None})
     assert pointers(problem(answer, 422, "invalid-request")) == {f"/{field}"}
 
@@ -260,8 +258,8 @@ async def all_emails(service: UsersService, query: str) -> list[str]:
         ("email=nobody", "/email"),
     ],
 )
-async def test_bad_query_parameter_is_refused_at_its_name(service: UsersService, query: str, pointer: str) -> None:
-    answer = await service.admin.client.get(f"/v1/users?{query}")
+async def test_bad_query_parameter_is_refused_at_its_name(shared: UsersService, query: str, pointer: str) -> None:
+    answer = await shared.admin.client.get(f"/v1/users?{query}")
     assert pointers(problem(answer, 422, "invalid-request")) == {pointer}
 
 
