@@ -75,6 +75,17 @@ async def fetch_page(
     return page, _write_cursor(_stored_value(page[-1], field_name), page[-1].id, binding, key)
 
 
+def write_position(position: int, *, of: Any, key: bytes) -> str:
+    """A cursor for a list that is no collection's: `of` says which list it is good for, as JSON values."""
+    return _write_cursor(position, "", orjson.dumps(of), key)
+
+
+def read_position(cursor: str, *, of: Any, key: bytes) -> int:
+    """The position that `write_position` put into the cursor. Raises InvalidRequest at /cursor."""
+    position: int = _read_cursor(cursor, orjson.dumps(of), key)[0]
+    return position
+
+
 def _beyond(field_name: str, direction: int, value: Any, last_id: str) -> dict[str, Any]:
     comparison = "$gt" if direction > 0 else "$lt"
     if field_name == "_id":
