@@ -14,7 +14,7 @@ from notes_service import GATEWAY_KEY, USER, Note, notes_app
 
 from kit.clock import FixedClock
 from kit.idempotency import KEPT_H, PURGE_BATCH, Idempotency, IdempotencyRecord
-from kit.ids import new_id
+from kit.ids import is_id, new_id
 from kit.problems import RateLimited, Unavailable
 from kit.store import Collection, StoreClient
 
@@ -48,6 +48,7 @@ async def test_same_request_gets_the_first_answer_again(user: Client, client: St
     first, second = await create(user), await create(user)
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
+    assert is_id(first.json()["noteId"])
     assert (replayed(first), replayed(second)) == (False, True)
     assert second.headers["etag"] == first.headers["etag"]
     assert second.headers["content-type"] == "application/json"
@@ -196,7 +197,7 @@ class TestCrash:
         clock.advance(60)
         assert code(await create(user, body={"title": "other"})) == (422, "idempotency-mismatch")
 
-    async def test_first_run_that_was_only_slow_does_not_overwrite_the_second_ones_answer(
+    async def test_first_run_that_was_only_slow_does_not_touch_the_second_ones_answer(
         self, user: Client, app: FastAPI, client: StoreClient, clock: FixedClock
     ) -> None:
         running, go_on = asyncio.Event(), asyncio.Event()
@@ -205,16 +206,38 @@ class TestCrash:
             app.state.hooks.after_write = None
             running.set()
             await go_on.wait()
+            raise Unavailable
 
         app.state.hooks.after_write = hold
         slow = asyncio.create_task(create(user))
         await running.wait()
         clock.advance(60)
         second = await create(user)
-        (before,) = await records(client).find({}, limit=2)
+        before = await records(client).find({}, limit=2)
         go_on.set()
-        assert (await slow).json() == second.json()
-        assert await records(client).find({}, limit=2) == [before]
+        assert code(await slow) == (503, "unavailable")
+        assert await records(client).find({}, limit=2) == before
+        assert (await create(user)).json() == second.json()
+
+
+async def test_only_one_of_several_takes_a_key_over(tmp_path: Path) -> None:
+    for seed in range(10):
+        client, faults = faulty_client(seed)
+        clock = FixedClock(NOW)
+        app = notes_app(tmp_path, client, clock=clock)
+
+        async def linger() -> None:
+            await asyncio.sleep(0.02)
+
+        async with GatewayStandIn(app, "notes", GATEWAY_KEY.encode()) as gateway:
+            user = gateway.as_(USER)
+            faults.add("lose", "insert_many", "idempotency_records")
+            assert code(await create(user)) == (503, "unavailable")
+            clock.advance(60)
+            app.state.hooks.after_write = linger
+            answers = await asyncio.gather(*(create(user) for _ in range(4)))
+            assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+            assert app.state.hooks.runs == 1
 
 
 async def test_two_replicas_at_once_make_one_note(tmp_path: Path) -> None:

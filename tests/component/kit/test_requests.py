@@ -180,6 +180,13 @@ async def test_request_past_its_deadline_is_given_up(user: Client) -> None:
         problem(answer, 504, "deadline-exceeded")
 
 
+async def test_request_that_comes_past_its_deadline_is_not_begun(user: Client, app: FastAPI) -> None:
+    for key in (None, "k1"):
+        answer = await user.post("/v1/notes/refuse/taken", changes={"deadline": 1}, idempotency_key=key)
+        problem(answer, 504, "deadline-exceeded")
+    assert app.state.hooks.runs == 0
+
+
 async def test_request_id_is_the_contexts_and_comes_back(user: Client) -> None:
     answer = await user.post("/v1/notes/ping", changes={"request_id": "from-the-gateway"})
     assert answer.headers["x-request-id"] == "from-the-gateway"
