@@ -22,16 +22,18 @@ from kit.runtime import Runtime
 from kit.store import StoreClient
 from staking.app import DOCUMENTS, make_ledger
 from staking.documents.balance import TokenBalance
+from staking.documents.campaign import RewardCampaign
 from staking.documents.pool import StakingPool
 from staking.documents.reward_log import RewardLog
 from staking.documents.stake import UserStake
 from staking.domain.amounts import parse_omni
-from staking.operations import balances, distributions, pools, rewards, stake_exits, stakes
+from staking.operations import balances, campaigns, distributions, pools, rewards, stake_exits, stakes
 from staking.operations.audit.audit import audit_ledger
 from staking.operations.ledger.ledger import Ledger
 from staking.operations.system_accounts import ensure_system_accounts
 from staking.operations.unfinished import finish_unfinished
 from staking.schemas.pools import PoolCreate
+from staking.schemas.rewards import CampaignCreate, RewardCreate
 from staking.schemas.stakes import StakeCreate
 from staking.settings import StakingSettings
 
@@ -47,10 +49,13 @@ def caller(user_id: str) -> Caller:
     return Caller(user_id, frozenset({"user"}))
 
 
-def attached(user_id: str) -> Attached:
-    """What the gateway says of a user who exists."""
+def attached(user_id: str, source: tuple[str, str] | None = None) -> Attached:
+    """What the gateway says of a user who exists, and of a bot of theirs."""
     relationships = ("user_token_balances.userId", "user_stakes.userId", "reward_transaction_logs.userId")
-    return Attached([ValidatedReference(relationship, "users", user_id) for relationship in relationships])
+    references = [ValidatedReference(relationship, "users", user_id) for relationship in relationships]
+    if source is not None and source[0] == "bot":
+        references.append(ValidatedReference("reward_transaction_logs.sourceId", "trading_bots", source[1]))
+    return Attached(references)
 
 
 @dataclass
@@ -110,6 +115,27 @@ class Process:
             self.runtime, self.ledger, caller(stake.user_id), stake.id, action_id=action_id or new_id(), if_match=None
         )
 
+    async def campaign(self, budget: str, *, campaign_id: str | None = None) -> RewardCampaign:
+        body = CampaignCreate.model_validate({"name": "welcome", "budget": budget})
+        return await campaigns.create_campaign(
+            self.runtime, self.ledger, TREASURER, body, campaign_id=campaign_id or new_id()
+        )
+
+    async def close_campaign(self, campaign_id: str) -> RewardCampaign:
+        return await campaigns.close_campaign(
+            self.runtime, self.ledger, TREASURER, campaign_id, action_id=new_id(), if_match=None
+        )
+
+    async def bonus(
+        self, user_id: str, source: tuple[str, str], amount: str, *, log_id: str | None = None
+    ) -> RewardLog:
+        body = RewardCreate.model_validate(
+            {"userId": user_id, "sourceType": source[0], "sourceId": source[1], "amount": amount}
+        )
+        return await rewards.create_reward(
+            self.runtime, self.ledger, TREASURER, attached(user_id, source), body, log_id=log_id or new_id()
+        )
+
     async def distribute(self, period: str = TODAY) -> distributions.Progress:
         return await distributions.request_distribution(self.runtime, self.ledger, TREASURER, period)
 
@@ -164,6 +190,9 @@ class World:
 
     async def stake(self, stake_id: str) -> UserStake | None:
         return await self.client.database(DATABASE).collection(UserStake).get(stake_id)
+
+    async def campaign(self, campaign_id: str) -> RewardCampaign | None:
+        return await self.client.database(DATABASE).collection(RewardCampaign).get(campaign_id)
 
     async def stakes(self, pool_id: str) -> list[UserStake]:
         stakes_ = self.client.database(DATABASE).collection(UserStake)
