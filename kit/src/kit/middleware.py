@@ -85,6 +85,8 @@ class RequestMiddleware:
             fields["caller"] = context.caller.id
         if code is not None:
             fields["code"] = code
+        if "reason" in state:
+            fields["reason"] = state["reason"]
         if status >= 500:
             _log.error("request", **fields)
         elif scope["path"].startswith(_PROBES):

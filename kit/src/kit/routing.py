@@ -168,7 +168,7 @@ class _Steps:
                 now=clock.now(),
             )
         except InvalidContext as error:
-            _log.info("context refused", reason=str(error))
+            scope["state"]["reason"] = str(error)
             if self.reads_body and self.operation_id in rules.reference_digests:
                 raise ReferencesNotValidated(
                     "Send the request to the gateway, which validates its references."

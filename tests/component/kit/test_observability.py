@@ -60,6 +60,14 @@ async def test_credential_of_the_gateway_is_not_logged(log: LogCapture, user: Cl
     assert "hunter2" not in str(log.entries)
 
 
+async def test_line_of_a_request_from_elsewhere_says_why_it_was_refused(
+    log: LogCapture, gateway: GatewayStandIn
+) -> None:
+    await gateway.bare("GET", "/v1/notes")
+    (line,) = log.entries
+    assert (line["status"], line["code"], line["reason"]) == (401, "unauthenticated", "missing")
+
+
 async def test_probes_are_logged_for_debugging_only(log: LogCapture, gateway: GatewayStandIn) -> None:
     await gateway.bare("GET", "/health/live")
     assert [line["log_level"] for line in lines(log, "/health/live")] == ["debug"]
