@@ -24,7 +24,10 @@ class Reaper:
         self._clock = clock
         self._seen: dict[tuple[str, str, str], float] = {}
 
-    async def run_once(self) -> int:
+    async def run_once(self) -> None:
+        await self.sweep()
+
+    async def sweep(self) -> int:
         """One look at every collection; how many intents and slots were removed."""
         now = self._clock.monotonic()
         still: dict[tuple[str, str, str], float] = {}
