@@ -220,6 +220,38 @@ async def test_stakes_left_and_made_meanwhile_are_paid_exactly(world: World, pro
         assert logged == stake.settled == (due if stake.id in {one.id for one in stakes} else 0)
 
 
+async def test_exit_that_a_distribution_overtook_pays_nothing_twice(world: World, process: Process) -> None:
+    pool_id = await staked(process, stakes=3)
+    world.clock.advance(3_600)
+    stake = (await world.stakes(pool_id))[0]
+    client, faults = mortal(world.motor)
+    held = faults.add("hold", "insert_many", "movements")
+    async with world.process(client) as slow:
+        leaving = asyncio.create_task(slow.unstake(stake))
+        await held.gate.reached.wait()
+        await process.distribute()
+        held.gate.open()
+        left = await leaving
+    assert (left.settled, left.claimable) == (fixed_apr_reward(10 * OMNI, 1200, 3_600), 0)
+    assert sum(log.amount for log in await world.logs(stake.id)) == left.settled
+
+
+async def test_distribution_that_an_exit_overtook_pays_the_others(world: World, process: Process) -> None:
+    pool_id = await staked(process, stakes=3)
+    world.clock.advance(3_600)
+    stake = (await world.stakes(pool_id))[0]
+    client, faults = mortal(world.motor)
+    held = faults.add("hold", "insert_many", "movements")
+    async with world.process(client) as slow:
+        distributing = asyncio.create_task(slow.distribute())
+        await held.gate.reached.wait()
+        await process.unstake(stake)
+        held.gate.open()
+        progress = await distributing
+    assert (progress.distribution.state, progress.stakes_paid) == ("done", 2)
+    assert [log.kind for log in await world.logs(stake.id)] == ["exit"]
+
+
 async def operations_of_a_distribution(folder: Path) -> int:
     world = World(folder)
     await world.prepare()
