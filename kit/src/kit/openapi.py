@@ -2,7 +2,7 @@
 service."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
@@ -27,6 +27,7 @@ from kit.problems import (
     UnsupportedMediaType,
     VersionMismatch,
 )
+from kit.references.publication import REQUIRE
 from kit.responses import PROBLEM_SCHEMA, documented, problem_entry
 from kit.routing import KitRoute
 
@@ -77,6 +78,19 @@ def build_document(
             if method in item:
                 _complete(item[method], method)
     return document
+
+
+def check_planners(document: Mapping[str, Any], planners: Collection[str]) -> None:
+    """An operation that leaves its conditions to the service has a planner, and a planner has its operation."""
+    asking = {
+        operation["operationId"]
+        for item in document.get("paths", {}).values()
+        for method, operation in item.items()
+        if method in _METHODS and operation.get(REQUIRE)
+    }
+    if asking != set(planners):
+        names = ", ".join(sorted(asking ^ set(planners)))
+        raise RouteRefused(f"{REQUIRE} and planners belong together, but only one of them is there for: {names}")
 
 
 def _check_routes(routes: Sequence[BaseRoute]) -> None:

@@ -20,10 +20,13 @@ from kit.errors import render_http_exception
 from kit.health import health_routes
 from kit.idempotency import PURGE_INTERVAL_S, Idempotency, IdempotencyRecord
 from kit.middleware import RequestMiddleware
-from kit.openapi import build_document
+from kit.openapi import build_document, check_planners
 from kit.process import run
 from kit.references.checks import check_service
+from kit.references.endpoints import reference_router
 from kit.references.guarded import References
+from kit.references.planning import Planner
+from kit.references.publication import publish
 from kit.references.reaper import INTERVAL_S as REAPER_INTERVAL_S
 from kit.routing import RequestRules, Started
 from kit.runtime import Runtime
@@ -53,7 +56,7 @@ def build_service(
     clock: Clock | None = None,
     workers: Workers | None = None,
     on_start: OnStart | None = None,
-    planners: Mapping[str, Any] | None = None,
+    planners: Mapping[str, Planner] | None = None,
     description: str = "",
     tags: Sequence[dict[str, Any]] = (),
 ) -> FastAPI:
@@ -61,10 +64,12 @@ def build_service(
 
     `client` is a store of the caller's, who closes it; without one the service connects to `settings.store_url`.
     `workers` and `on_start` get the runtime once the store is there; `on_start` may keep its own at `app.state`.
+    `planners` name the parents that an operation with `x-reference-require` has conditions on, by operation id.
+    Raises DeclarationError and RouteRefused.
     """
     check_service(documents)
     metrics = Metrics(name, version)
-    plan = _Plan(name, settings, tuple(documents), client, clock or SystemClock(), workers, on_start, planners or {})
+    plan = _Plan(name, settings, tuple(documents), client, clock or SystemClock(), workers, on_start)
     app = FastAPI(
         title=f"OmniTrade {name}",
         version=version,
@@ -76,11 +81,13 @@ def build_service(
         telemetry=_TELEMETRY_OFF,
     )
     # Routes are taken as they are: an included router is matched twice per request, and its routes are built anew.
-    for router in routers:
+    for router in (*routers, reference_router(planners or {})):
         app.router.routes.extend(router.routes)
     document = build_document(
         service=name, version=version, description=description, tags=tags, routes=app.router.routes
     )
+    digests = publish(document, documents)
+    check_planners(document, planners or {})
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to give a document of one's own
     app.router.routes.extend(health_routes(metrics, plan.ping))
     app.router.routes.append(_document_route(document))
@@ -90,7 +97,7 @@ def build_service(
         gateway_keys=settings.gateway_key_list,
         body_bytes_max=settings.body_bytes_max,
         request_timeout_s=settings.request_timeout_s,
-        reference_digests={},
+        reference_digests=digests,
     )
     app.add_exception_handler(HTTPException, render_http_exception)
     app.add_middleware(RequestMiddleware, metrics=metrics, requests_max=settings.requests_max)
@@ -117,7 +124,6 @@ class _Plan:
     clock: Clock
     workers: Workers | None
     on_start: OnStart | None
-    planners: Mapping[str, Any]
     rules: RequestRules | None = field(default=None)
     runtime: Runtime | None = field(default=None)
 
