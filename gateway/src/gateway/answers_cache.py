@@ -21,9 +21,9 @@ class Confirmed:
     id: str | None = None
 
 
-def cache_key(wanted: Wanted, caller: Caller) -> tuple[bytes, Caller]:
+def question_key(wanted: Wanted, caller: Caller) -> tuple[bytes, Caller]:
     """What was asked, with its types (1 is not true), and for whom."""
-    asked = [wanted.relationship, wanted.parent, wanted.id, wanted.key, wanted.match, wanted.copy]
+    asked = [wanted.relationship, wanted.parent, wanted.id, wanted.key, wanted.match, wanted.copy, wanted.require]
     return orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), caller
 
 

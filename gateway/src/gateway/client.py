@@ -14,8 +14,9 @@ from gateway.upstream_errors import AnswerTimeoutError, BadAnswerError, NotSentE
 CONNECTIONS_MAX: Final = 512
 """Open to one address at a time; a request beyond it is not sent."""
 CONNECT_TIMEOUT_S: Final = 1.0
-IDLE_S_MAX: Final = 30.0
-"""Below the time for which services keep an idle connection, so that it is the gateway who closes."""
+IDLE_S_MAX: Final = 4.0
+"""Below the five seconds after which uvicorn by itself closes an idle connection: a request should not meet one being
+closed."""
 DOWN_S: Final = 1.0
 """For so long an address that took no connection is asked last."""
 

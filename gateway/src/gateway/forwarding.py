@@ -11,7 +11,7 @@ from gateway.client import Exchange, SmallAnswer, Upstream, read_whole
 from gateway.connection import Connection
 from gateway.headers import answer_headers
 from gateway.references import NOTHING, Checked
-from gateway.request import Request, RequestTimeout, Routed, chunk
+from gateway.request import ClientGoneError, Request, RequestTimeout, Routed, chunk
 from gateway.upstream_errors import AnswerTimeoutError, BadAnswerError, NotSentError, UpstreamError
 from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
 from kit.problems import DeadlineExceeded, Problem, Unavailable
@@ -184,6 +184,10 @@ class Forwarder:
                 await request.send_body(part, more=True)
         except TimeoutError:
             raise AnswerTimeoutError("the answer stopped coming") from None
+        except UpstreamError:
+            if gone.done():
+                raise ClientGoneError from None
+            raise
         finally:
             gone.cancel()
         await request.send_body(b"")

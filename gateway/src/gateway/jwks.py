@@ -48,9 +48,15 @@ class KeySet:
         return self._keys.get(kid)
 
     def refresh_if_due(self) -> None:
-        """Called now and then: whoever has all tokens remembered would not notice that a key was withdrawn."""
-        if self._read_at is not None and asyncio.get_running_loop().time() - self._read_at >= REFRESH_S:
+        """Called at start and now and then: whoever has all tokens remembered would not notice that a key was
+        withdrawn."""
+        if self._read_at is None or asyncio.get_running_loop().time() - self._read_at >= REFRESH_S:
             self._start()
+
+    async def stop(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
 
     def _start(self) -> asyncio.Task[None]:
         """One reading at a time; whoever comes meanwhile waits for it."""

@@ -85,6 +85,7 @@ class Running:
         self.readiness.start(asyncio.get_running_loop().time())
         self.discovery.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
+        self._keys.refresh_if_due()
         await self.discovery.first_reading(FIRST_READING_S)
         _log.info("started", services=sorted(self._upstreams), without_document=list(self.catalogue.missing))
 
@@ -94,6 +95,7 @@ class Running:
             self._housekeeping.cancel()
         await self.discovery.stop()
         await self._registration.stop()
+        await self._keys.stop()
         for upstream in self._upstreams.values():
             upstream.close()
         _log.info("stopped")

@@ -1,13 +1,13 @@
 """Asks owners whether what a request refers to is there: one batched call per owner, shared by concurrent requests."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 
-from gateway.answers_cache import AnswersCache, Confirmed, cache_key
+from gateway.answers_cache import AnswersCache, Confirmed, question_key
 from gateway.catalogue import Catalogue
 from gateway.extraction import Wanted
 from gateway.internal import VALIDATE, InternalCalls, json_object
@@ -78,24 +78,22 @@ class Validation:
         }
 
     async def ask(self, questions: Sequence[Wanted], caller: Caller, *, live: bool = False) -> list[Outcome]:
-        """One outcome per question, in order. `live`: no kept answer will do."""
+        """One outcome per question, in order. `live`: no kept answer will do. Equal questions are asked once."""
         now = asyncio.get_running_loop().time()
-        outcomes: list[Outcome | None] = [None] * len(questions)
-        open_places: list[int] = []
-        for place, wanted in enumerate(questions):
-            kept = None if live or wanted.require else self._cache.get(cache_key(wanted, caller), now)
+        keys = [question_key(wanted, caller) for wanted in questions]
+        outcomes: dict[Hashable, Outcome] = {}
+        missing: dict[Hashable, Wanted] = {}
+        for key, wanted in zip(keys, questions, strict=True):
+            kept = None if live or wanted.require else self._cache.get(key, now)
             if kept is None:
-                open_places.append(place)
+                missing[key] = wanted
             else:
-                outcomes[place] = kept
+                outcomes[key] = kept
                 self._count(wanted.parent, "kept")
-        if len(open_places) == 1:
-            outcomes[open_places[0]] = await self._ask(questions[open_places[0]], caller)
-        elif open_places:
-            answers = await asyncio.gather(*(self._ask(questions[place], caller) for place in open_places))
-            for place, answer in zip(open_places, answers, strict=True):
-                outcomes[place] = answer
-        return [one for one in outcomes if one is not None]
+        if missing:
+            answers = await asyncio.gather(*(self._ask(wanted, caller) for wanted in missing.values()))
+            outcomes.update(zip(missing, answers, strict=True))
+        return [outcomes[key] for key in keys]
 
     async def _ask(self, wanted: Wanted, caller: Caller) -> Outcome:
         owner = self._catalogue().owners.get(wanted.parent)
@@ -105,7 +103,7 @@ class Validation:
         if isinstance(outcome, Unregistered) and self._registration.forget(owner):
             outcome = await self._submit(owner, wanted, caller)
         if isinstance(outcome, Confirmed) and not wanted.require:
-            self._cache.put(cache_key(wanted, caller), outcome, asyncio.get_running_loop().time())
+            self._cache.put(question_key(wanted, caller), outcome, asyncio.get_running_loop().time())
         self._count(wanted.parent, type(outcome).__name__.lower())
         return outcome
 
@@ -132,12 +130,11 @@ class _Owner:
 
     async def ask(self, batch: list[Question]) -> list[Outcome]:
         """The outcomes in order. Equal questions of several requests are asked once."""
-        places: dict[Any, int] = {}
+        places: dict[Hashable, int] = {}
         asked: list[Question] = []
         where: list[int] = []
         for wanted, caller in batch:
-            key = (cache_key(wanted, caller), str(sorted(wanted.require.items())))
-            place = places.setdefault(key, len(asked))
+            place = places.setdefault(question_key(wanted, caller), len(asked))
             if place == len(asked):
                 asked.append((wanted, caller))
             where.append(place)
