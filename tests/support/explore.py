@@ -8,17 +8,20 @@ heal is "stuck"."""
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+S = TypeVar("S", bound=Hashable)
 
 STUCK = "stuck"
 STATES_MAX = 500_000
 
 
 @dataclass(frozen=True)
-class Model:
-    initial: Hashable
-    steps: Callable[[Hashable], Iterable[tuple[str, Hashable]]]
-    violations: Callable[[Hashable], Iterable[str]]
-    is_good: Callable[[Hashable], bool]
+class Model(Generic[S]):
+    initial: S
+    steps: Callable[[S], Iterable[tuple[str, S]]]
+    violations: Callable[[S], Iterable[str]]
+    is_good: Callable[[S], bool]
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class Verdict:
     traces: dict[str, list[str]] = field(default_factory=dict)
 
 
-def explore(model: Model, *, until_any: bool = False) -> Verdict:
+def explore(model: Model[S], *, until_any: bool = False) -> Verdict:
     """All states; with `until_any` it stops at the first violation."""
-    index: dict[Hashable, int] = {model.initial: 0}
+    index: dict[S, int] = {model.initial: 0}
     order, origin = [model.initial], [(-1, "")]
     helped_from: list[list[int]] = [[]]
     found: dict[str, int] = {}

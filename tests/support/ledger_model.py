@@ -85,7 +85,7 @@ def thaw(frozen: Any) -> Snapshot:
     )
 
 
-def ledger_model(scenario: Scenario) -> Model:
+def ledger_model(scenario: Scenario) -> Model[World]:
     return _LedgerModel(scenario).model()
 
 
@@ -95,7 +95,7 @@ class _LedgerModel:
         self.places = [document.place for document in scenario.documents]
         self.visited: dict[Hashable, tuple[Any, bool, Outcome]] = {}
 
-    def model(self) -> Model:
+    def model(self) -> Model[World]:
         initial = World(
             documents=tuple(freeze(document) for document in self.scenario.documents),
             states=tuple((State.PENDING, None) for _ in self.scenario.movements),
