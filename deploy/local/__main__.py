@@ -54,7 +54,7 @@ def _settings() -> LocalSettings:
 
 
 def _fail(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False).print(message, style="bold red", markup=False)
+    Console(stderr=True, highlight=False).print(message, style="bold red", markup=False, soft_wrap=True)
     sys.exit(1)
 
 

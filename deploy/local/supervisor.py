@@ -93,7 +93,7 @@ class Supervisor:
         ended = [child for child, is_ready in zip(children, ready.result(), strict=True) if not is_ready]
         if ended:
             said = [f"{child.plan.name} {describe_status(await child.wait())}" for child in ended]
-            raise StartError(f"{', '.join(said)} before it was ready; its last lines are above")
+            raise StartError(f"{', '.join(said)} before being ready; see the last lines above")
         return True
 
     async def _keep(self, child: Child, session: aiohttp.ClientSession, on_change: Callable[[], None]) -> None:

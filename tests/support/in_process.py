@@ -1,6 +1,7 @@
 """The four applications in this process, over one store in memory, on servers with ephemeral ports."""
 
 import asyncio
+import json
 import logging
 import os
 import secrets
@@ -98,9 +99,9 @@ class InProcessPlatform:
             said = ""
             for _ in range(round(START_S / ROUTED_POLL_S)):
                 async with session.get(f"{self.urls['gateway']}/health/ready") as answer:
-                    if answer.ok:
-                        return
                     said = await answer.text()
+                    if json.loads(said)["status"] == "ready":
+                        return
                 await asyncio.sleep(ROUTED_POLL_S)
         raise TimeoutError(f"the gateway was not ready within {START_S:g} s: {said}")
 

@@ -140,7 +140,7 @@ async def test_process_that_ends_before_it_is_ready_stops_the_start(scene: Stage
         "bots", Stage.SERVICES, (sys.executable, "-c", "raise SystemExit(4)"), "127.0.0.1", 1, "BOTS_PORT", {}, "/"
     )
     supervisor = Supervisor([scene.plans[0], plan], scene.output, LIMITS)
-    with pytest.raises(StartError, match="bots ended with status 4 before it was ready"):
+    with pytest.raises(StartError, match="bots ended with status 4 before being ready"):
         await scene.run(supervisor, lambda: None)
     assert scene.events() == ["store started", "store stopped"]
 
