@@ -1,19 +1,26 @@
 """Rewards and campaigns as they travel."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter
 
 from kit.schemas import ReadModel, Timestamp, WriteModel
-from staking.references import RewardSourceRef, RewardUserRef
+from staking.references import BalanceUserRef, RewardSourceRef, RewardUserRef
 from staking.schemas.amounts import OmniOut, PositiveOmniIn
 from staking.schemas.fields import Name
 
 SourceType = Literal["stake", "bot", "campaign"]
 
 
+def _refers_from_balance_too(schema: dict[str, Any]) -> None:
+    """Who is credited for the first time gets a balance, which refers to the same user."""
+    schema["allOf"] = [TypeAdapter(BalanceUserRef).json_schema()]
+
+
 class RewardCreate(WriteModel):
     """A bonus: from a campaign's budget, or from the treasury for a stake or a bot of the user."""
 
-    user_id: RewardUserRef
+    user_id: RewardUserRef = Field(json_schema_extra=_refers_from_balance_too)
     source_type: SourceType
     source_id: RewardSourceRef
     amount: PositiveOmniIn
