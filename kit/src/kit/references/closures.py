@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from kit.batching import Lane
@@ -20,6 +21,7 @@ class ReferenceClosure(Record):
 
     epoch: int = 0
     closed: bool
+    at: datetime | None = None
 
     class Settings:
         name = NAME

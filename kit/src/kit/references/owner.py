@@ -1,7 +1,7 @@
 """The owner's half of a reference: whether the parent is there, is meant, and may be referred to."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -125,22 +125,16 @@ class LocalOwner:
         return [self._answer(question, found.get(question.parent)) for question in questions]
 
     async def _parents(self, parent: str, asked: Sequence[Question], session: Session | None) -> "_Parents":
-        """One query for all of them."""
+        """One query for all ids, and one for all composite keys that share all but their last field."""
         rules = self.rules[parent]
-        ids = list({one.id for one in asked if one.id is not None})
-        keys = {tuple(one.key.get(name) for name in rules.composite or ()) for one in asked if one.key is not None}
-        choices: list[dict[str, Any]] = [{"_id": {"$in": ids}}] if ids else []
-        choices += [dict(zip(rules.composite or (), key, strict=True)) for key in keys]
         fields = {PARENT_STATE, INTENT_KIND, *(rules.composite or ())}
         fields |= {rule.field for rule in rules.referable_by if isinstance(rule, OwnerField)}
         for one in asked:
             fields.update(one.match, one.copy, one.require)
-        rows = await self._store.rows(parent).find(
-            choices[0] if len(choices) == 1 else {"$or": choices},
-            fields=sorted(fields - {"_id"}),
-            limit=len(ids) + len(keys),
-            session=session,
-        )
+        projection = sorted(fields - {"_id"})
+        rows: list[Row] = []
+        for where, count in _queries(asked, rules.composite or ()):
+            rows += await self._store.rows(parent).find(where, fields=projection, limit=count, session=session)
         return _Parents(rows, rules)
 
     def _answer(self, question: Question, parents: "_Parents | None") -> Answer:
@@ -179,6 +173,20 @@ class _Parents:
         if question.key is None or set(question.key) != set(self.rules.composite or ()):
             return None
         return self._by_key.get(tuple(question.key[name] for name in self.rules.composite or ()))
+
+
+def _queries(asked: Sequence[Question], composite: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each with the number of rows that it can find."""
+    ids = {one.id for one in asked if one.id is not None}
+    if ids:
+        yield {"_id": {"$in": sorted(ids)}}, len(ids)
+    groups: dict[tuple[Any, ...], set[Any]] = {}
+    for one in asked:
+        if one.key is not None and set(one.key) == set(composite):
+            values = [one.key[name] for name in composite]
+            groups.setdefault(tuple(values[:-1]), set()).add(values[-1])
+    for scope, lasts in groups.items():
+        yield {**dict(zip(composite, scope, strict=False)), composite[-1]: {"$in": list(lasts)}}, len(lasts)
 
 
 def _may_be_named(row: Row, question: Question, rules: EntityRules) -> bool:
