@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from kit.dependencies import CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
@@ -24,6 +24,7 @@ from users.schemas.users import SignUp, StatusChange, UserOut, UserPatch
 router = APIRouter(prefix="/v1/users", route_class=KitRoute, tags=["users"])
 
 UserId = Annotated[Id, Path(alias="userId")]
+Reasoned = Annotated[StatusChange, Body(default_factory=StatusChange)]
 
 CHANGE_REFUSALS = (NotFound, Forbidden, WrongPassword, AlreadyExists, LastAdmin, VersionMismatch)
 ACTION_REFUSALS = (NotFound, Forbidden, IllegalTransition, VersionMismatch)
@@ -119,12 +120,11 @@ async def suspend_user(
     action_id: ResourceId,
     if_match: IfMatch,
     response: Response,
-    body: StatusChange | None = None,
+    body: Reasoned,
 ) -> UserOut:
     """Keep a user from signing in and end all sessions; for admins."""
-    reason = body.reason if body else None
     user = await account_status.change_status(
-        runtime, caller, user_id, Action.SUSPEND, reason=reason, action_id=action_id, if_match=if_match
+        runtime, caller, user_id, Action.SUSPEND, reason=body.reason, action_id=action_id, if_match=if_match
     )
     return render(user, response)
 
@@ -138,11 +138,10 @@ async def reactivate_user(
     action_id: ResourceId,
     if_match: IfMatch,
     response: Response,
-    body: StatusChange | None = None,
+    body: Reasoned,
 ) -> UserOut:
     """Let a suspended user sign in again; for admins."""
-    reason = body.reason if body else None
     user = await account_status.change_status(
-        runtime, caller, user_id, Action.REACTIVATE, reason=reason, action_id=action_id, if_match=if_match
+        runtime, caller, user_id, Action.REACTIVATE, reason=body.reason, action_id=action_id, if_match=if_match
     )
     return render(user, response)
