@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from bots.documents.bot_performance import BotPerformance, ClosedTrade, PerformanceHour
 from bots.documents.market_pairs import MarketPair
 from bots.documents.trading_bots import BotEvent, TradingBot
+from bots.operations.parents import plan_change, plan_start
 from bots.routes import bots, market_pairs, performance
 from bots.settings import BotsSettings, load
 from bots.workers.expired_pairs import expired_pairs
@@ -33,6 +34,7 @@ def create_app(settings: BotsSettings, *, client: StoreClient | None = None, clo
         routers=(market_pairs.router, bots.router, performance.router),
         client=client,
         clock=clock,
+        planners={"startBot": plan_start, "changeBot": plan_change},
         workers=lambda runtime: [expired_pairs(runtime, interval_s=settings.expired_pairs_interval_s)],
         description=DESCRIPTION,
         tags=TAGS,
