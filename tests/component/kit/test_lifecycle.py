@@ -12,6 +12,7 @@ from mock_store import faulty_client, mock_client
 from notes_service import GATEWAY_KEY, Note, NotesSettings, notes_app
 
 from kit.openapi import RouteRefused
+from kit.references.planning import ParentsPlan
 from kit.routing import KitRoute
 from kit.runtime import Runtime
 from kit.service import build_service
@@ -104,9 +105,14 @@ async def test_start_gives_up_when_no_store_comes(tmp_path: Path, monkeypatch: p
             pass
 
 
-def build(tmp_path: Path, router: APIRouter) -> None:
+async def plan_nothing(*_: Any) -> ParentsPlan:
+    return ParentsPlan(())
+
+
+def build(tmp_path: Path, router: APIRouter, *planned: str) -> None:
     settings = NotesSettings(data_dir=tmp_path)
-    build_service(name="notes", version="1", settings=settings, documents=(), routers=(router,))
+    planners = dict.fromkeys(planned, plan_nothing)
+    build_service(name="notes", version="1", settings=settings, documents=(), routers=(router,), planners=planners)
 
 
 def test_route_without_an_operation_id_is_refused(tmp_path: Path) -> None:
@@ -150,3 +156,15 @@ def test_route_outside_of_kit_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RouteRefused, match="KitRoute"):
         build(tmp_path, router)
+
+
+def test_conditions_on_parents_need_a_planner_and_a_planner_its_operation(tmp_path: Path) -> None:
+    router = APIRouter(route_class=KitRoute)
+
+    @router.post("/v1/start", operation_id="start", openapi_extra={"x-reference-require": True})
+    async def start() -> None: ...
+
+    build(tmp_path, router, "start")
+    for planned in ((), ("start", "stop"), ("stop",)):
+        with pytest.raises(RouteRefused, match="planners"):
+            build(tmp_path, router, *planned)
