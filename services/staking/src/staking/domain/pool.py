@@ -53,9 +53,13 @@ def next_pool_state(state: PoolState, action: PoolAction) -> PoolState | None:
     return TRANSITIONS.get((state, action))
 
 
+ACTIONS_BY_NAME = (PoolAction.FUND, PoolAction.OPEN, PoolAction.PAUSE, PoolAction.CLOSE)
+"""Those that are asked for by their names; the others are a patch or a stake."""
+
+
 def allowed_pool_actions(state: PoolState) -> list[PoolAction]:
-    """The legal actions of a state, in the order of their declaration."""
-    return [action for action in PoolAction if (state, action) in TRANSITIONS]
+    """The legal ones of ACTIONS_BY_NAME."""
+    return [action for action in ACTIONS_BY_NAME if (state, action) in TRANSITIONS]
 
 
 @dataclass(frozen=True, slots=True)
