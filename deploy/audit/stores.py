@@ -1,7 +1,9 @@
 """The store to audit: the one that is given or runs, else the platform's own, started while the audit takes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -14,25 +16,34 @@ from kit.store.administration import answers
 
 ANSWER_S = 1.0
 GIVEN_ANSWER_S = 10.0
+START_S = 30.0
 STOP_S = 5.0
 
 
+@dataclass(frozen=True)
+class ReachableStore:
+    """`is_live`: others may be writing to it."""
+
+    url: str
+    is_live: bool
+
+
 @asynccontextmanager
-async def reachable_store(settings: LocalSettings) -> AsyncIterator[str]:
-    """The URL of a store that answers. Raises StoreUnusableError if there is none to be had."""
+async def reachable_store(settings: LocalSettings) -> AsyncIterator[ReachableStore]:
+    """A store that answers. Raises StoreUnusableError if there is none to be had."""
     if settings.mongodb_url:
         if not await answers(settings.mongodb_url, GIVEN_ANSWER_S):
             raise StoreUnusableError("the store that MONGODB_URL names does not answer")
-        yield settings.mongodb_url
+        yield ReachableStore(settings.mongodb_url, is_live=True)
         return
     url = _running_store(settings)
     if await answers(url, ANSWER_S):
-        yield url
+        yield ReachableStore(url, is_live=True)
         return
     try:
         with hold_lock(settings.data_folder):
             async with _own_store(settings) as own_url:
-                yield own_url
+                yield ReachableStore(own_url, is_live=False)
     except AlreadyRunningError:
         raise StoreUnusableError(
             "the platform that runs here has its store elsewhere: give MONGODB_URL here too"
@@ -56,7 +67,7 @@ async def _own_store(settings: LocalSettings) -> AsyncIterator[str]:
     child = Child(store.process, lambda _, line: said.append(line))
     await child.start()
     try:
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(START_S):
             if not await until_ready(child, session):
                 raise StoreUnusableError("\n".join(["the store ended before it was ready:", *said[-10:]]))
         await prepare_store(store)

@@ -1,15 +1,10 @@
 """docs/references.md: entities and references, from the services' OpenAPI documents alone, as the gateway does."""
 
 import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from deploy.local.background import inherited_environment
-from deploy.local.plan import SERVICES
+from deploy.openapi import openapi_documents, owners
 
 HEAD = """# Entities and references
 
@@ -18,23 +13,6 @@ Made by `make docs` from the services' OpenAPI documents; don't edit it.
 A reference is a field of a child that holds a parent's id. It is validated by the gateway on every write, and guarded
 by the child's own store (`docs/adr/0003-references-between-services.md`).
 """
-PRINT_S = 60.0
-
-
-@cache
-def openapi_documents() -> Mapping[str, dict[str, Any]]:
-    """Each service's document, as it prints it without a store."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**inherited_environment(), "DATA_DIR": folder}
-        started = {
-            name: subprocess.Popen([sys.executable, "-m", name, "--openapi"], env=environment, stdout=subprocess.PIPE)
-            for name in SERVICES
-        }
-        printed = {name: process.communicate(timeout=PRINT_S)[0] for name, process in started.items()}
-    failed = [name for name, process in started.items() if process.returncode]
-    if failed:
-        raise RuntimeError(f"no OpenAPI document from {', '.join(failed)}")
-    return {name: json.loads(text) for name, text in printed.items()}
 
 
 def references_document() -> str:
@@ -48,15 +26,15 @@ def render_references(documents: Mapping[str, dict[str, Any]]) -> str:
 
 
 def _references(documents: Mapping[str, dict[str, Any]]) -> list[str]:
-    owners = {name: service for service, document in documents.items() for name in document["x-entities"]}
+    services = owners(documents)
     lines = ["| child field | parent | owner ← child service | on delete | more |", "|---|---|---|---|---|"]
     for service, document in documents.items():
         for entity in document["x-entities"].values():
-            lines += [_reference_row(reference, service, owners) for reference in entity.get("references", [])]
+            lines += [_reference_row(reference, service, services) for reference in entity.get("references", [])]
     return lines
 
 
-def _reference_row(reference: dict[str, Any], service: str, owners: Mapping[str, str]) -> str:
+def _reference_row(reference: dict[str, Any], service: str, of: Mapping[str, str]) -> str:
     if "parent" in reference:
         parents = [reference["parent"]]
         named = f"`{reference['parent']}`"
@@ -64,7 +42,7 @@ def _reference_row(reference: dict[str, Any], service: str, owners: Mapping[str,
         parents = [parent["parent"] for parent in reference["parents"].values()]
         pairs = (f"`{value}`: `{parent['parent']}`" for value, parent in reference["parents"].items())
         named = f"by `{reference['by']}`: {', '.join(pairs)}"
-    services = ", ".join(dict.fromkeys(owners.get(parent, "?") for parent in parents))
+    services = ", ".join(dict.fromkeys(of.get(parent, "?") for parent in parents))
     where = service if services == service else f"{services} ← {service}"
     return f"| `{reference['relationship']}` | {named} | {where} | {reference['onDelete']} | {_options(reference)} |"
 
@@ -97,14 +75,10 @@ def _entities(documents: Mapping[str, dict[str, Any]]) -> list[str]:
     ]
     for service, document in documents.items():
         for name, entity in document["x-entities"].items():
-            parts = ", ".join(f"`{_part_name(part)}`" for part in entity.get("parts", []))
+            parts = ", ".join(f"`{part['collection']}`" for part in entity.get("parts", []))
             exposed = ", ".join(f"`{field}`" for field in entity.get("exposes", []))
             lines.append(f"| `{name}` | {service} | `{entity['key']}` | {parts} | {exposed} | {_who(entity)} |")
     return lines
-
-
-def _part_name(part: Any) -> str:
-    return str(part.get("name") or part.get("entity")) if isinstance(part, Mapping) else str(part)
 
 
 def _who(entity: dict[str, Any]) -> str:

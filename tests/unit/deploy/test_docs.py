@@ -14,7 +14,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "x-entities": {
             "trading_bots": {
                 "key": "botId",
-                "parts": ["bot_events"],
+                "parts": [{"collection": "bot_events", "field": "botId"}],
                 "references": [
                     {
                         "relationship": "trading_bots.userId",

@@ -1,0 +1,63 @@
+"""An audit as tables."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deploy.audit.platform import Audited, PlatformAudit
+
+SHOWN_MAX = 20
+
+
+def show_audit(audit: PlatformAudit, console: Console) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("reference", "parent", "owner ← child", "read", "orphans", "intents", "odd closures"):
+        table.add_column(column, justify="left" if column in {"reference", "parent", "owner ← child"} else "right")
+    for one in audit.references:
+        table.add_row(*_row(one))
+    console.print(table)
+    for one in audit.references:
+        _show_orphans(one, console)
+    _show_ledger(audit, console)
+    read = sum(one.report.children_read for one in audit.references)
+    verdict = "no orphan, every invariant holds" if audit.is_clean else "NOT CLEAN"
+    style = "bold green" if audit.is_clean else "bold red"
+    console.print(Text(f"{read} references read over {len(audit.references)} relationships: {verdict}", style=style))
+
+
+def _row(one: Audited) -> list[Text]:
+    report = one.report
+    relationship = report.relationship
+    where = one.owner if one.owner == one.child_service else f"{one.owner} ← {one.child_service}"
+    name = relationship.name if relationship.value is None else f"{relationship.name} ({relationship.value})"
+    orphans = Text(str(len(report.orphans)), style="red" if report.orphans else "green")
+    if not report.is_complete:
+        orphans.append(" or more", style="red")
+    oldest = max((intent.age_s for intent in report.intents), default=None)
+    intents = str(len(report.intents)) if oldest is None else f"{len(report.intents)}, oldest {oldest:.0f} s"
+    plain = (name, relationship.parent, where, str(report.children_read))
+    return [*map(Text, plain), orphans, Text(intents), Text(str(len(report.closures)))]
+
+
+def _show_orphans(one: Audited, console: Console) -> None:
+    for orphan in one.report.orphans[:SHOWN_MAX]:
+        line = f"  {one.report.relationship.name}: {orphan.child_id} names {orphan.parent_id}, {orphan.reason}"
+        console.print(Text(line, style="red"), soft_wrap=True)
+    if len(one.report.orphans) > SHOWN_MAX:
+        console.print(Text(f"  and {len(one.report.orphans) - SHOWN_MAX} more", style="red"))
+    for closure in one.report.closures[:SHOWN_MAX]:
+        console.print(Text(f"  closure {closure.key} is {closure.kind}", style="yellow"), soft_wrap=True)
+
+
+def _show_ledger(audit: PlatformAudit, console: Console) -> None:
+    ledger = audit.ledger
+    counted = ", ".join(f"{number} {what}" for what, number in sorted(ledger.counted.items()))
+    console.print(Text(f"ledger: {counted or 'nothing yet'}"), soft_wrap=True)
+    if ledger.unsettled:
+        console.print(Text(f"  {ledger.unsettled} documents changed too often to be compared", style="yellow"))
+    for finding in ledger.findings[:SHOWN_MAX]:
+        line = f"  {finding.invariant}: {finding.subject}: {finding.detail}"
+        console.print(Text(line, style="red"), soft_wrap=True)
+    omitted = len(ledger.findings) - SHOWN_MAX + ledger.findings_omitted
+    if omitted > 0:
+        console.print(Text(f"  and {omitted} more", style="red"))
