@@ -1,10 +1,11 @@
 """Stores for tests: mongomock as a store client, and the same with a scheduler's yields and injected faults.
 
-mongomock never yields to the event loop, so two tasks on it run one after the other and a race can't happen. `FaultyMotor`
-yields around every operation, and can refuse one, lose its answer, deliver it late, or hold it at a gate.
+mongomock never yields to the event loop, so two tasks on it run one after the other and a race can't happen.
+`FaultyMotor` yields around every operation, and can refuse one, lose its answer, deliver it late, or hold it at a gate.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -73,8 +74,9 @@ class Gate:
 @dataclass
 class Fault:
     """What happens to the next `times` operations called `operation` (any if None) on `collection` (any if None), after
-    `skip` of them: "refuse" (never executed), "lose" (executed, the answer is lost), "late" (the answer is lost and it is
-    executed by `deliver`), "hold" (waits at `gate` before it is executed), "hold-answer" (waits there after it)."""
+    `skip` of them: "refuse" (never executed), "lose" (executed, the answer is lost), "late" (the answer is lost and
+    it is executed by `deliver`), "hold" (waits at `gate` before it is executed), "hold-answer" (waits there after
+    it)."""
 
     kind: str
     operation: str | None = None
@@ -117,10 +119,8 @@ class Faults:
         """Executes the late messages; nobody waits for their answers any more."""
         late, self.late = self.late, []
         for execute in late:
-            try:
+            with contextlib.suppress(Exception):
                 await execute()
-            except Exception:  # noqa: BLE001, S110 (the sender is gone)
-                pass
 
     async def run(self, operation: str, collection: str, execute: Callable[[], Awaitable[Any]]) -> Any:
         await self._yield()

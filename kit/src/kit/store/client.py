@@ -27,7 +27,7 @@ CONNECT_TIMEOUT_MS = 2_000
 SELECTION_TIMEOUT_MS = 3_000
 SOCKET_TIMEOUT_MS = 20_000
 CALL_TIMEOUT_S = 10.0
-POOL_CONNECTIONS_MAX = 50
+POOL_SIZE_MAX = 64
 FENCES = "store_fences"
 
 
@@ -45,7 +45,12 @@ class StoreClient:
 
     @classmethod
     async def connect(
-        cls, url: str, *, call_timeout_s: float = CALL_TIMEOUT_S, causal: bool | None = None
+        cls,
+        url: str,
+        *,
+        call_timeout_s: float = CALL_TIMEOUT_S,
+        pool_size_max: int = POOL_SIZE_MAX,
+        causal: bool | None = None,
     ) -> "StoreClient":
         """Raises StoreUnavailable if nobody answers, UnsuitableStore for a cluster without sessions or majority reads.
         `causal` overrides what the store says of itself."""
@@ -58,7 +63,8 @@ class StoreClient:
             connectTimeoutMS=CONNECT_TIMEOUT_MS,
             serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
-            maxPoolSize=POOL_CONNECTIONS_MAX,
+            maxPoolSize=pool_size_max,
+            readPreference="primary",
         )
         try:
             hello = await motor.admin.command("hello")

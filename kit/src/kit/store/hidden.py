@@ -13,7 +13,7 @@ INTENT_REFS = f"{INTENT}.refs"
 CREATE = "create"
 CHANGE = "change"
 # The embedded store matches `$ne` on a path that is missing in reads, but not in updates; `$nin` it takes alike.
-NOT_AN_INTENT = {"$nin": [CREATE]}  # the embedded store updates nothing by $ne where the field is absent
+NOT_AN_INTENT = {"$nin": [CREATE]}
 
 
 def is_create_intent(row: Mapping[str, Any]) -> bool:
