@@ -164,7 +164,7 @@ def test_timestamp_without_zone_or_out_of_range_is_refused(owner: Api, account_i
     assert pointers(problem(answer, 422, "invalid-request")) == {"/samples/0/ts"}
 
 
-@pytest.mark.parametrize("token", ["garbage", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", ""])
+@pytest.mark.parametrize("token", ["garbage", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."])
 def test_token_that_was_not_issued_here_is_refused(platform: Platform, token: str) -> None:
     answer = httpx.get(f"{platform.base_url}/v1/users/me", headers={"Authorization": f"Bearer {token}"})
     problem(answer, 401, "unauthenticated")

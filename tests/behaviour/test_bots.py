@@ -150,7 +150,7 @@ def test_equity_in_any_order_and_twice_gives_one_curve_and_its_drawdown(trader: 
             "ts": moment(ts),
             "equity": str(equity),
             "realizedPnl": "0",
-            "unrealizedPnl": str(equity - capital),
+            "unrealizedPnl": f"{equity - capital:f}",
             "fees": "0",
             "volume": "0",
             "cashFlow": "0",
