@@ -10,7 +10,7 @@ from demo.show import StepFailedError
 
 TIMEOUT_S = 30.0
 PAGE_LIMIT = 200
-PAGES_MAX = 50
+PAGES_MAX = 100
 RETRIES_MAX = 5
 PROBLEM_TYPE = "application/problem+json"
 

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH_MIN = 80
-CHART_WIDTH = 92
+CHART_WIDTH = 76
 CHART_HEIGHT = 14
-TITLE_WIDTH = 46
+TITLE_WIDTH = 54
 
 
 class StepFailedError(Exception):
@@ -74,14 +74,15 @@ class Show:
 
     def chart(self, title: str, labels: Sequence[str], values: Sequence[float]) -> None:
         """A line over points in time; the labels name a few of them."""
-        plotext.clear_figure()
-        plotext.theme("clear")
-        plotext.plotsize(CHART_WIDTH, CHART_HEIGHT)
-        plotext.plot(list(range(len(values))), list(values), marker="braille")
+        figure = plotext.figure
+        figure.clear()
+        figure.plot_size(CHART_WIDTH, CHART_HEIGHT)
+        figure.draw(figure.signal(list(range(len(values))), list(values), marker="braille").lines())
         marks = sorted({0, len(values) // 3, 2 * len(values) // 3, len(values) - 1})
-        plotext.xticks(marks, [labels[mark] for mark in marks])
-        plotext.title(title)
-        self._console.print(Padding(Text.from_ansi(plotext.build()), (0, 0, 0, 3)))
+        figure.ruler("x").ticks(marks, [labels[mark] for mark in marks])
+        figure.title(title)
+        drawn = Text(figure.build().string(colorless=True), style="cyan")
+        self._console.print(Padding(drawn, (0, 0, 0, 3)))
 
     def problem(self, document: Mapping[str, Any]) -> None:
         self._console.print(Padding(JSON(json.dumps(document, ensure_ascii=False), indent=2), (0, 0, 0, 9)))

@@ -86,7 +86,7 @@ def _distribute(treasury: Api) -> str:
     period = datetime.now(UTC).date().isoformat()
     deadline = time.monotonic() + FOLLOW_S
     run = treasury.post("/v1/staking/distributions", {"period": period})
-    while run["state"] not in {"done", "finished"}:
+    while run["state"] != "done":
         check(time.monotonic() < deadline, f"the distribution is still {run['state']} after {FOLLOW_S:g} s")
         time.sleep(FOLLOW_POLL_S)
         run = treasury.post("/v1/staking/distributions", {"period": period})

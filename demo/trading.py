@@ -34,7 +34,7 @@ def import_markets(show: Show, stage: Stage) -> None:
     show.table(
         ("pair", "state", "amount step", "price step", "taker fee"),
         [
-            (pair["pairId"], pair["state"], pair["precision"]["amount"], pair["precision"]["price"], pair["takerFee"])
+            (pair["pairId"], pair["state"], pair["precision"]["amount"], pair["precision"]["price"], pair["taker"])
             for pair in shown
         ],
     )
