@@ -155,13 +155,13 @@ class Issuer:
         public: Json = OKPAlgorithm.to_jwk(self._private.public_key(), as_dict=True)
         return {**public, "kid": self.kid, "use": "sig", "alg": "EdDSA"}
 
-    def token(self, user_id: str = ALICE, roles: tuple[str, ...] = ("user",), **changes: Any) -> str:
+    def token(self, user_id: str = ALICE, roles: Any = ("user",), **changes: Any) -> str:
         now = int(time.time())
         claims = {
             "iss": "omnitrade",
             "aud": "omnitrade",
             "sub": user_id,
-            "roles": list(roles),
+            "roles": list(roles) if isinstance(roles, tuple) else roles,
             "iat": now,
             "exp": now + 900,
             **changes,

@@ -29,6 +29,7 @@ READ: Final = frozenset(
         b"content-length",
         b"content-type",
         b"idempotency-key",
+        b"if-match",
         b"if-none-match",
         b"traceparent",
         b"tracestate",
@@ -38,7 +39,7 @@ READ: Final = frozenset(
 )
 """What the gateway itself looks at."""
 
-_PASSED_ON: Final = frozenset({b"content-type", b"idempotency-key", b"if-none-match"})
+_PASSED_ON: Final = frozenset({b"content-type", b"idempotency-key", b"if-match", b"if-none-match"})
 _DROPPED: Final = HOP_BY_HOP | (READ - _PASSED_ON) | {b"cookie", b"expect", b"forwarded", b"host", b"x-api-key"}
 _DROPPED_PREFIXES: Final = (b"x-omnitrade-", b"x-forwarded-")
 _ANSWER_DROPPED: Final = HOP_BY_HOP | {b"date", b"server", b"x-request-id"}

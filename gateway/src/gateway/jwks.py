@@ -19,18 +19,18 @@ BYTES_MAX: Final = 64 * 1024
 KEYS_MAX: Final = 32
 REFRESH_S: Final = 300.0
 """After so long the set is read again, so that a key that was withdrawn stops being taken."""
-UNKNOWN_KEY_INTERVAL_S: Final = 2.0
-"""Tokens with made-up keys make the gateway read the set no oftener than this."""
 _log = structlog.get_logger("gateway.jwks")
 
 Fetch = Callable[[], Awaitable[SmallAnswer]]
 
 
 class KeySet:
-    """`generation` goes up when a key was withdrawn: tokens verified before have to be verified again."""
+    """Tokens with made-up keys make the gateway read the set no oftener than every `interval_s`. `generation` goes up
+    when a key was withdrawn: tokens verified before have to be verified again."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, *, interval_s: float) -> None:
         self._fetch = fetch
+        self._interval_s = interval_s
         self._keys: dict[str, object] = {}
         self._read_at: float | None = None
         self._tried_at: float | None = None
@@ -40,7 +40,7 @@ class KeySet:
     async def key(self, kid: str) -> object | None:
         """The key of that name; None if the issuer has none. Raises Unavailable if its keys were never read."""
         now = asyncio.get_running_loop().time()
-        may_read = self._tried_at is None or now - self._tried_at >= UNKNOWN_KEY_INTERVAL_S
+        may_read = self._tried_at is None or now - self._tried_at >= self._interval_s
         if kid not in self._keys and (may_read or self._reading is not None):
             await asyncio.shield(self._start())
         if self._read_at is None:

@@ -51,7 +51,7 @@ class Running:
             timeout_s=settings.validation_timeout_s,
             metrics=self.metrics,
         )
-        self._keys = KeySet(self._fetch_keys)
+        self._keys = KeySet(self._fetch_keys, interval_s=settings.unknown_key_interval_s)
         self.merged = MergedDocument(lambda: self.catalogue)
         self.readiness = Readiness(self.discovery, grace_s=settings.ready_grace_s)
         self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged)

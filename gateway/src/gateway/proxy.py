@@ -75,14 +75,16 @@ class Proxy:
         if operation.is_write:
             await self._read_body(routed)
         attached = PLAIN
+        parameters: Mapping[str, str] = {}
         if operation.has_references:
-            found = await self._attach(routed, self._catalogue().router.parameters(operation, route))
+            parameters = self._catalogue().router.parameters(operation, route)
+            found = await self._attach(routed, parameters)
             if found is None:
                 return
             attached = found
         exchange = await self._forwarder.send(routed, attached)
-        if operation.is_write and exchange.connection.status in (409, 428) and _is_problem(exchange.connection.headers):
-            await self._answer_refusal(routed, attached, exchange)
+        if operation.is_write and _may_be_mended(exchange, attached):
+            await self._answer_refusal(routed, parameters, attached, exchange)
         else:
             await self._forwarder.answer(routed, exchange)
 
@@ -148,21 +150,35 @@ class Proxy:
         await self._forwarder.answer(routed, exchange)
         return True
 
-    async def _answer_refusal(self, routed: Routed, attached: Attached, exchange: Exchange) -> None:
-        """A refusal that the gateway may be able to mend: references that were closed. Or one that says that the
-        service declares others than the gateway knows."""
+    async def _answer_refusal(
+        self, routed: Routed, parameters: Mapping[str, str], attached: Attached, exchange: Exchange
+    ) -> None:
+        """The answer is a refusal before anything was written, which the gateway may be able to mend; once."""
         answer = await self._forwarder.read(routed, exchange)
         if answer.status == 428:
             self._hint(routed.operation.service)
-        closed = _closed_of(answer) if answer.status == 409 else None
-        again = None
-        if closed and routed.body.resendable:
-            again = await self._checks.confirm_again(closed, attached.checked, routed.request.caller)
+        again = await self._mended(routed, parameters, attached, answer) if routed.body.resendable else None
         if again is None:
             await _pass_on(routed.request, answer)
             return
-        second = await self._forwarder.send(routed, Attached(again, versions=attached.versions))
+        second = await self._forwarder.send(routed, again)
         await self._forwarder.answer(routed, second)
+
+    async def _mended(
+        self, routed: Routed, parameters: Mapping[str, str], attached: Attached, answer: SmallAnswer
+    ) -> Attached | None:
+        """What to send instead: closed references with their new epochs; or those of the document as it is now, if it
+        was changed while they were being confirmed, and the client asked for no version of it."""
+        if answer.status == 412 and b"if-match" not in routed.request.headers.seen:
+            try:
+                return await self._confirmed(routed, _value(routed), parameters)
+            except RefusedError:
+                return None
+        closed = _closed_of(answer) if answer.status == 409 else None
+        if not closed:
+            return None
+        again = await self._checks.confirm_again(closed, attached.checked, routed.request.caller)
+        return None if again is None else Attached(again, versions=attached.versions)
 
 
 def _found(routed: Routed, value: Any, parameters: Mapping[str, str]) -> list[Found]:
@@ -183,6 +199,12 @@ def _value(routed: Routed) -> Any:
     if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
         raise UnsupportedMediaType("Send the body as application/json, and say so in Content-Type.")
     return strict_json.loads(body)
+
+
+def _may_be_mended(exchange: Exchange, attached: Attached) -> bool:
+    status = exchange.connection.status
+    wanted = status in (409, 428) or (status == 412 and attached.versions is not None)
+    return wanted and _is_problem(exchange.connection.headers)
 
 
 def _is_problem(headers: list[tuple[bytes, bytes]]) -> bool:

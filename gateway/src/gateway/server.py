@@ -45,7 +45,14 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_timer()
+        if self._head_bytes > self.header_bytes_max and self._size_of_head() > self.header_bytes_max:
+            self._refuse(431, "header-too-large", "The request's headers are too long")
+            raise ValueError("the head is too long")  # ends the parsing; uvicorn then has nobody left to tell
         super().on_headers_complete()
+
+    def _size_of_head(self) -> int:
+        """What came with the head may be the body's."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_message_complete(self) -> None:
         self._in_head = True

@@ -45,6 +45,7 @@ class GatewaySettings(BaseSettings):
     validation_kept_s: float = Field(default=3.0, ge=0, le=10)
     validations_kept_max: int = Field(default=50_000, ge=1, le=1_000_000)
     tokens_kept_max: int = Field(default=10_000, ge=1, le=1_000_000)
+    unknown_key_interval_s: float = Field(default=2.0, ge=0.05, le=60)
     document_interval_s: float = Field(default=15.0, ge=0.05, le=3600)
     document_bytes_max: int = Field(default=8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     ready_grace_s: float = Field(default=30.0, ge=0, le=600)

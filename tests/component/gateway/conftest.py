@@ -14,6 +14,8 @@ from gateway.app import Gateway, create_app
 from gateway.server import limited_protocol
 from gateway.settings import GatewaySettings
 
+KEY_INTERVAL_S = 0.3
+
 
 @dataclass
 class Platform:
@@ -36,6 +38,7 @@ class Platform:
             "gateway_keys": " ".join(f"{name}={key.decode()}" for name, key in KEYS.items()),
             "data_dir": self.folder,
             "document_interval_s": 0.1,
+            "unknown_key_interval_s": KEY_INTERVAL_S,
             **self.settings,
             **settings,
         }

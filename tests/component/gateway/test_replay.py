@@ -79,6 +79,7 @@ def closes_once(platform: Any, path: str, *closed: dict[str, str]) -> None:
     """The service finds references closed, unless they come with an epoch."""
 
     async def handler(seen: Seen, reply: Any) -> None:
+        assert seen.context is not None
         epochs = {(one.relationship, one.id): one.epoch for one in seen.context.references}
         shut = [one for one in closed if not epochs.get((one["relationship"], one["id"]))]
         if shut:
