@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from staking.domain.periods import (
     DAY_MS,
     DAYS_KEPT_MAX,
+    day_end_ms,
+    day_number,
     days_ended,
     from_ms,
     period_before,
-    period_end_ms,
     period_of,
     to_ms,
 )
@@ -27,6 +28,8 @@ from staking.domain.pool import (
 )
 from staking.domain.rewards import Accrual, FixedApr, fund, start
 from staking.domain.stake import StakeAction, StakeState, allowed_stake_actions, leave, next_stake_state
+
+MONDAY = day_number("2026-11-23")
 
 POOL_CELLS = {
     (PoolState.DRAFT, PoolAction.REVISE): PoolState.DRAFT,
@@ -102,37 +105,37 @@ def test_payout_and_penalty_are_the_principal(principal: int, bps: int, early: b
 def test_period_is_a_day_in_utc() -> None:
     evening = datetime(2026, 11, 23, 23, 59, 59, 999_000, tzinfo=UTC)
     assert period_of(evening) == "2026-11-23"
-    assert from_ms(period_end_ms("2026-11-23")) == datetime(2026, 11, 24, tzinfo=UTC)
+    assert from_ms(day_end_ms(day_number("2026-11-23"))) == datetime(2026, 11, 24, tzinfo=UTC)
     assert period_before("2026-03-01") == "2026-02-28"
 
 
 @given(moment=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001 (hypothesis takes naive bounds)
 def test_moment_lies_in_its_period(moment: datetime) -> None:
     in_utc = moment.replace(tzinfo=UTC)
-    end_ms = period_end_ms(period_of(in_utc))
+    end_ms = day_end_ms(day_number(period_of(in_utc)))
     assert end_ms - DAY_MS <= to_ms(in_utc) < end_ms
     assert abs(from_ms(to_ms(in_utc)) - in_utc) < timedelta(milliseconds=1)
 
 
 def test_days_end_once_each() -> None:
-    noon = period_end_ms("2026-11-22") + DAY_MS // 2
+    noon = day_end_ms(MONDAY - 1) + DAY_MS // 2
     assert list(days_ended(noon, noon)) == []
-    assert list(days_ended(noon, noon + DAY_MS)) == ["2026-11-23"]
-    assert list(days_ended(noon, noon + DAY_MS // 2)) == ["2026-11-23"]
+    assert list(days_ended(noon, noon + DAY_MS)) == [MONDAY]
+    assert list(days_ended(noon, noon + DAY_MS // 2)) == [MONDAY]
     assert list(days_ended(noon + DAY_MS // 2, noon + DAY_MS)) == []
     assert len(list(days_ended(0, noon))) == DAYS_KEPT_MAX
 
 
 def test_index_at_the_end_of_a_day_is_kept_until_the_day_is_distributed() -> None:
     terms = FixedApr(1200)
-    noon = period_end_ms("2026-11-22") + DAY_MS // 2
+    noon = day_end_ms(MONDAY - 1) + DAY_MS // 2
     accrual = start(terms, fund(terms, Accrual(at_ms=noon), 10**14, started=False))
     accrual, days = advance_with_days(terms, accrual, DayIndexes({}), 10**10, noon + 2 * DAY_MS)
-    assert dict(days.by_day) == {"2026-11-23": 1200 * DAY_MS // 2, "2026-11-24": 1200 * DAY_MS * 3 // 2}
+    assert dict(days.by_day) == {MONDAY: 1200 * DAY_MS // 2, MONDAY + 1: 1200 * DAY_MS * 3 // 2}
     assert accrual.index == 1200 * DAY_MS * 2
-    done = DayIndexes(days.by_day, distributed_through="2026-11-24")
+    done = DayIndexes(days.by_day, distributed=MONDAY + 1)
     _, kept = advance_with_days(terms, accrual, done, 10**10, noon + 2 * DAY_MS + 1)
-    assert list(kept.by_day) == ["2026-11-24"]
+    assert list(kept.by_day) == [MONDAY + 1]
 
 
 def test_pool_without_stakes_remembers_no_days() -> None:

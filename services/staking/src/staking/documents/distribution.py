@@ -23,7 +23,7 @@ class Distribution(Record):
 
 
 class PoolDistribution(Record):
-    """`_id` is the period and the pool's id. The totals are counted by the movements that pay, so they are exact.
+    """`_id` is the pool's id and the period. The totals are counted by the movements that pay, so they are exact.
     `is_spent`: the pool's budget no longer covered what its stakes would earn."""
 
     period: str

@@ -38,7 +38,7 @@ class StakingPool(Entity):
     rate: int = 0
     ends_at: datetime | None = None
     day_indexes: dict[str, str] = Field(default_factory=dict)
-    distributed_through: str | None = None
+    distributed_day: int = 0
     is_drained: bool = False
     opened_at: datetime | None = None
     closed_at: datetime | None = None

@@ -38,7 +38,7 @@ class UserStake(Entity):
     index_from: str | None = None
     claimable: int = 0
     settled: int = 0
-    settled_period: str = ""
+    settled_day: int = 0
     settled_through: datetime | None = None
     payout: int | None = None
     penalty: int | None = None

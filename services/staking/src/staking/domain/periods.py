@@ -1,6 +1,7 @@
-"""Periods of distribution: days in UTC, named by their date, in milliseconds since 1970."""
+"""Periods of distribution: days in UTC. Outside they are named by their date; where they are compared they are numbered
+from 1970 on, since not every store compares texts that look like dates as texts. Moments are milliseconds since 1970.
+"""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 DAY_MS = 86_400_000
@@ -27,15 +28,18 @@ def period_before(period: str) -> str:
     return (date.fromisoformat(period) - timedelta(days=1)).isoformat()
 
 
-def period_end_ms(period: str) -> int:
+def day_number(period: str) -> int:
+    """Days since 1970."""
+    return (date.fromisoformat(period) - _EPOCH.date()).days
+
+
+def day_end_ms(day: int) -> int:
     """The first millisecond after the day."""
-    return date.fromisoformat(period).toordinal() * DAY_MS - _EPOCH.date().toordinal() * DAY_MS + DAY_MS
+    return (day + 1) * DAY_MS
 
 
-def days_ended(from_ms: int, until_ms: int) -> Iterator[str]:
-    """The days that ended after `from_ms`, up to and with `until_ms`; the last DAYS_KEPT_MAX of them, in order."""
+def days_ended(since_ms: int, until_ms: int) -> range:
+    """The numbers of the days that ended after `since_ms`, up to and with `until_ms`; of many the last
+    DAYS_KEPT_MAX."""
     last = until_ms // DAY_MS
-    first = max(from_ms // DAY_MS, last - DAYS_KEPT_MAX)
-    origin = _EPOCH.date().toordinal()
-    for day in range(first, last):
-        yield date.fromordinal(origin + day).isoformat()
+    return range(max(since_ms // DAY_MS, last - DAYS_KEPT_MAX), last)

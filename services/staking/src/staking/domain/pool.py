@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from staking.domain.periods import DAYS_KEPT_MAX, days_ended, period_end_ms
+from staking.domain.periods import DAYS_KEPT_MAX, day_end_ms, days_ended
 from staking.domain.rewards import Accrual, RewardTerms, advance
 
 
@@ -64,10 +64,11 @@ def allowed_pool_actions(state: PoolState) -> list[PoolAction]:
 
 @dataclass(frozen=True, slots=True)
 class DayIndexes:
-    """The index at the end of each day that is still to be distributed."""
+    """The index at the end of each day that is still to be distributed, by the day's number. `distributed`: the last
+    day that was."""
 
-    by_day: Mapping[str, int]
-    distributed_through: str | None = None
+    by_day: Mapping[int, int]
+    distributed: int = 0
 
 
 def advance_with_days(
@@ -78,9 +79,9 @@ def advance_with_days(
     by_day = dict(days.by_day)
     if staked:
         for day in days_ended(accrual.at_ms, now_ms):
-            accrual = advance(terms, accrual, staked, period_end_ms(day))
+            accrual = advance(terms, accrual, staked, day_end_ms(day))
             by_day[day] = accrual.index
-    kept = sorted(day for day in by_day if days.distributed_through is None or day >= days.distributed_through)
+    kept = sorted(day for day in by_day if day >= days.distributed)
     return (
         advance(terms, accrual, staked, now_ms),
         replace(days, by_day={day: by_day[day] for day in kept[-DAYS_KEPT_MAX:]}),

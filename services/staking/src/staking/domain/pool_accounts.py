@@ -60,11 +60,9 @@ def accrual_fields(accrual: Accrual) -> dict[str, Any]:
 
 def run_up_to(fields: Fields, now: datetime) -> dict[str, Any]:
     """The fields that change when a pool's rewards run up to `now` with the principal it had since the last change."""
-    days = DayIndexes(
-        {day: int(index) for day, index in fields["dayIndexes"].items()}, fields.get("distributedThrough") or None
-    )
+    days = DayIndexes({int(day): int(index) for day, index in fields["dayIndexes"].items()}, fields["distributedDay"])
     accrual, days = advance_with_days(terms_of(fields), accrual_of(fields), days, fields["principal"], to_ms(now))
-    return {**accrual_fields(accrual), "dayIndexes": {day: str(index) for day, index in days.by_day.items()}}
+    return {**accrual_fields(accrual), "dayIndexes": {str(day): str(index) for day, index in days.by_day.items()}}
 
 
 def settled(fields: Fields, movement: Movement, now: datetime) -> dict[str, Any]:  # noqa: ARG001 (it ran up to now)
@@ -84,7 +82,7 @@ POOL_RULES = KindRules(
     amounts=(AmountField("budget"), AmountField("principal"), AmountField("capacity", opening="capacityMax")),
     reads=(
         *("state", "model", "aprBps", "ratePerSecond", "emissionSeconds", "capacityMax", "openedAt", "funded"),
-        *("index", "accruedAt", "reserve", "rate", "endsAt", "dayIndexes", "distributedThrough", "isDrained"),
+        *("index", "accruedAt", "reserve", "rate", "endsAt", "dayIndexes", "distributedDay", "isDrained"),
     ),
     on_change=run_up_to,
     on_settle=settled,

@@ -1,7 +1,7 @@
 """What stakes, distributions and campaigns are to the ledger.
 
 A stake's `settled` is all it was ever given of what it earned; `claimable` is the part that was not claimed yet. What
-is settled in a distribution is guarded by `settledPeriod`, which only ever grows: a stake is paid once in a period.
+is settled in a distribution is guarded by `settledDay`, which only ever grows: a stake is paid once in a period.
 """
 
 from staking.domain.ledger import Account, Place
@@ -14,7 +14,7 @@ CAMPAIGN = "campaign"
 STAKE_RULES = KindRules(
     name=STAKE,
     amounts=(AmountField("claimable"),),
-    reads=("state", "settled", "settledPeriod", "settledThrough"),
+    reads=("state", "settled", "settledDay", "settledThrough"),
 )
 
 DISTRIBUTION_RULES = KindRules(name=DISTRIBUTION, amounts=(), reads=("batches", "stakesPaid", "amountPaid"))
@@ -32,7 +32,8 @@ def claimable(stake_id: str) -> Account:
 
 
 def distribution_id(period: str, pool_id: str) -> str:
-    return f"{period}:{pool_id}"
+    """The pool first: the embedded store does not find texts that begin like a date and go on."""
+    return f"{pool_id}:{period}"
 
 
 def distribution_place(period: str, pool_id: str) -> Place:

@@ -7,6 +7,7 @@ from datetime import datetime
 from staking.domain.balances import available, staked
 from staking.domain.campaign import CampaignState
 from staking.domain.ledger import Account, Effect, Guard, Leg, Movement, legs_between
+from staking.domain.periods import day_number
 from staking.domain.pool import PoolState
 from staking.domain.pool_accounts import allowance_free, allowance_used, budget, capacity, pool_place, principal
 from staking.domain.stake import Exit, StakeState
@@ -124,7 +125,7 @@ class Due:
     stake_id: str
     amount: int
     settled: int
-    settled_period: str
+    settled_day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +170,13 @@ def distribution_batch(batch: Batch, *, at: datetime) -> Movement:
 def _paid_once(due: Due, batch: Batch) -> Guard:
     return Guard(
         stake_place(due.stake_id),
-        expect={"state": StakeState.ACTIVE.value, "settled": due.settled, "settledPeriod": due.settled_period},
+        expect={"state": StakeState.ACTIVE.value, "settled": due.settled, "settledDay": due.settled_day},
         put={
             "settled": due.settled + due.amount,
-            "settledPeriod": batch.period,
+            "settledDay": day_number(batch.period),
             "settledThrough": batch.through,
         },
-        watermark="settledPeriod",
+        watermark="settledDay",
     )
 
 

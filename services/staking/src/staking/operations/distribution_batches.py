@@ -16,7 +16,7 @@ from staking.documents.distribution import PoolDistribution
 from staking.documents.pool import StakingPool
 from staking.documents.stake import UserStake
 from staking.domain.ledger import Posted
-from staking.domain.periods import from_ms, period_end_ms
+from staking.domain.periods import day_end_ms, day_number, from_ms
 from staking.domain.rewards import RewardTerms
 from staking.domain.stake import StakeState
 from staking.domain.stake_accounts import distribution_id
@@ -49,7 +49,7 @@ async def distribute_pool(
     run = PoolRun(runtime, ledger, target, period)
     await run.begin()
     is_complete = await run.pay_all(goes_on)
-    if is_complete and runtime.clock.now() >= from_ms(period_end_ms(period)):
+    if is_complete and runtime.clock.now() >= from_ms(day_end_ms(day_number(period))):
         await _forget_days_before(runtime, pool_id, period)
     return is_complete
 
@@ -97,7 +97,7 @@ class PoolRun:
         where = {
             "poolId": self._pool_id,
             "state": StakeState.ACTIVE.value,
-            "settledPeriod": {"$lt": self._period},
+            "settledDay": {"$lt": day_number(self._period)},
             "_id": {"$gt": self._cursor},
         }
         return await self._stakes.find(where, sort=[("_id", 1)], limit=BATCH_STAKES_MAX)
@@ -115,7 +115,7 @@ class PoolRun:
                 return dues, True
             if amount:
                 left -= amount
-                dues.append(Due(stake.id, amount, stake.settled, stake.settled_period))
+                dues.append(Due(stake.id, amount, stake.settled, stake.settled_day))
         return dues, False
 
     async def _pay(self, dues: list[Due], *, attempt: int) -> bool | None:
@@ -144,18 +144,18 @@ class PoolRun:
 async def _target(runtime: Runtime, pool_id: str, period: str) -> Target | None:
     """None: nothing was staked in the pool as the period ended, or it ended too long ago to tell what was earned until
     then; that falls to a later period."""
-    now, end = runtime.clock.now(), from_ms(period_end_ms(period))
+    now, end = runtime.clock.now(), from_ms(day_end_ms(day_number(period)))
     pool = await bring_up_to(runtime, pool_id, now)
     if pool is None:
         return None
     if now < end:
         return Target(pool, pool_terms(pool), int(pool.index), pool.accrued_at)
-    index = pool.day_indexes.get(period)
+    index = pool.day_indexes.get(str(day_number(period)))
     return None if index is None else Target(pool, pool_terms(pool), int(index), end)
 
 
 async def _forget_days_before(runtime: Runtime, pool_id: str, period: str) -> None:
     """The period is distributed: earlier ends of days are not needed any more."""
-    earlier = {"$or": [{"distributedThrough": {"$exists": False}}, {"distributedThrough": {"$lt": period}}]}
+    day = day_number(period)
     pools = runtime.store.collection(StakingPool)
-    await pools.update({"_id": pool_id, **earlier}, {"$set": {"distributedThrough": period}})
+    await pools.update({"_id": pool_id, "distributedDay": {"$lt": day}}, {"$set": {"distributedDay": day}})

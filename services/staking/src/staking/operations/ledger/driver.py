@@ -1,4 +1,4 @@
-"""Brings one movement from any state to done: hold, decide, settle, and what follows from it."""
+"""Brings one movement from any state to its end: hold, decide, settle, what follows from it, and its marks away."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kit.problems import Unavailable
 from staking.domain.ledger import Movement, Place, Refusal, State, Why
-from staking.domain.ledger_accounts import Job, Outcome, Overtaken, Settled, Task, Waits
+from staking.domain.ledger_accounts import Job, Outcome, Settled, Task, Waits
 from staking.domain.ledger_drive import (
     clean_places,
     first_broken,
@@ -48,34 +48,48 @@ class Driver:
         self._in_flight: dict[str, asyncio.Future[None]] = {}
 
     async def drive(self, standing: Standing, waiting: tuple[str, ...] = ()) -> Standing:
-        """The movement, done. `waiting` are the movements that wait for it, each for the next."""
+        """The movement, decided and carried out; `wind_up` has to follow. `waiting` are the movements that wait for it,
+        each for the next."""
         movement_id = standing.movement.id
-        if movement_id in self._in_flight:
-            return await self._run(standing, waiting)
-        over = self._in_flight[movement_id] = asyncio.get_running_loop().create_future()
+        if standing.is_open and movement_id not in self._in_flight:
+            self._in_flight[movement_id] = asyncio.get_running_loop().create_future()
         try:
             return await self._run(standing, waiting)
-        finally:
-            del self._in_flight[movement_id]
-            over.set_result(None)
+        except BaseException:
+            self._release(movement_id)
+            raise
 
-    async def clean(self, standing: Standing) -> None:
-        """Take the marks of a done movement away."""
-        movement = standing.movement
-        places = clean_places(self._rules, movement, posted=bool(standing.posted))
-        outcomes = await self._take(Task.CLEAN, movement, places)
-        if not any(isinstance(outcome, Overtaken) for outcome in outcomes):
+    async def wind_up(self, standing: Standing) -> None:
+        """What nobody has to wait for: the movement is done, and its marks go."""
+        movement, posted = standing.movement, bool(standing.posted)
+        try:
+            if not standing.is_open:
+                return
+            if not posted:
+                await self._movements.finish_refused(movement.id)
+                return
+            if standing.state is not State.DONE:
+                await self._movements.finish(movement.id)
+            await self._take(Task.CLEAN, movement, clean_places(self._rules, movement, posted=posted))
             await self._movements.close(movement.id)
+        finally:
+            self._release(movement.id)
+
+    def _release(self, movement_id: str) -> None:
+        over = self._in_flight.pop(movement_id, None)
+        if over is not None and not over.done():
+            over.set_result(None)
 
     async def _run(self, standing: Standing, waiting: tuple[str, ...]) -> Standing:
         for _ in range(TURNS_MAX):
-            match standing.state:
-                case State.PENDING:
-                    standing = await self._decide(standing, waiting)
-                case State.POSTED | State.REFUSED:
-                    standing = await self._carry_out(standing)
-                case State.DONE:
-                    return standing
+            if standing.state is State.DONE:
+                return standing
+            if standing.state is State.PENDING:
+                standing = await self._decide(standing, waiting)
+            elif await self._carry_out(standing):
+                return standing
+            else:
+                standing = await self._reload(standing.movement.id)
         raise Unavailable("The movement was not brought to its end; try again.")
 
     async def _decide(self, standing: Standing, waiting: tuple[str, ...]) -> Standing:
@@ -110,9 +124,10 @@ class Driver:
                 return
         standing = await self._movements.load(blocker)
         if standing is not None:
-            await self.clean(await self.drive(standing, waiting))
+            await self.wind_up(await self.drive(standing, waiting))
 
-    async def _carry_out(self, standing: Standing) -> Standing:
+    async def _carry_out(self, standing: Standing) -> bool:
+        """False: somebody else was faster."""
         movement, posted = standing.movement, bool(standing.posted)
         places = settle_places(self._rules, movement, posted=posted)
         outcomes = await self._take(Task.SETTLE, movement, places)
@@ -123,16 +138,12 @@ class Driver:
             place: outcome for place, outcome in zip(places, outcomes, strict=True) if isinstance(outcome, Settled)
         }
         if len(settled) < len(places):
-            return await self._reload(movement.id)
+            return False
         await self._entries.write(movement, ((place, mark) for place, one in settled.items() for mark in one.entries))
         captured = {place: one.captured for place, one in settled.items() if one.captured}
         for effect in movement.effects:
             await self._effects[effect.name](EffectCall(movement, posted, effect.data, captured))
-        if posted:
-            await self._movements.finish(movement.id)
-        else:
-            await self._movements.finish_refused(movement.id)
-        return replace(standing, state=State.DONE)
+        return True
 
     async def _take(self, task: Task, movement: Movement, places: Iterable[Place]) -> list[Outcome]:
         job = Job(task, movement)

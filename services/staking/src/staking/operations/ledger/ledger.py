@@ -17,7 +17,7 @@ from staking.operations.ledger.records import Standing
 from staking.operations.ledger.visits import Visits
 
 IN_FLIGHT_MAX = 256
-CLEANING_MAX = 512
+WINDING_UP_MAX = 512
 SWEEP_AFTER = timedelta(seconds=5)
 SWEEP_PAGE = 200
 SWEEP_PAGES_MAX = 50
@@ -44,7 +44,7 @@ class Ledger:
             self._effects,
         )
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._cleaning: set[asyncio.Task[None]] = set()
+        self._winding_up: set[asyncio.Task[None]] = set()
 
     async def post(self, movement: Movement) -> Posted | Refused:
         """Make the movement happen as a whole, or not at all. One that exists already under this id is driven on
@@ -82,34 +82,30 @@ class Ledger:
         return swept
 
     async def close(self) -> None:
-        """Finish the cleaning that is under way; what fails is left to a sweeper."""
-        while self._cleaning:
-            await asyncio.wait(set(self._cleaning))
+        """Finish the winding up that is under way; what fails is left to a sweeper."""
+        while self._winding_up:
+            await asyncio.wait(set(self._winding_up))
 
     async def _complete(self, standing: Standing) -> Posted | Refused:
-        done = await self._driver.drive(standing)
-        if done.posted:
-            await self._clean_later(done)
-        return done.outcome()
+        carried_out = await self._driver.drive(standing)
+        task = asyncio.create_task(self._wind_up(carried_out))
+        self._winding_up.add(task)
+        task.add_done_callback(self._winding_up.discard)
+        if len(self._winding_up) > WINDING_UP_MAX:
+            await asyncio.wait(set(self._winding_up), return_when=asyncio.FIRST_COMPLETED)
+        return carried_out.outcome()
 
-    async def _clean_later(self, standing: Standing) -> None:
-        """Nobody waits for the marks to go: they fold into the next update of the account, if there is one soon."""
-        if len(self._cleaning) >= CLEANING_MAX:
-            await asyncio.wait(self._cleaning, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.create_task(self._clean(standing))
-        self._cleaning.add(task)
-        task.add_done_callback(self._cleaning.discard)
-
-    async def _clean(self, standing: Standing) -> None:
+    async def _wind_up(self, standing: Standing) -> None:
+        """Marks fold into the next update of the account, if there is one soon."""
         try:
-            await self._driver.clean(standing)
-        except Exception:  # noqa: BLE001 (the movement is done; its marks are the sweeper's)
-            _log.info("marks left to the sweeper", movement=standing.movement.id, exc_info=True)
+            await self._driver.wind_up(standing)
+        except Exception:  # noqa: BLE001 (the movement is carried out; the rest is the sweeper's)
+            _log.info("winding up left to the sweeper", movement=standing.movement.id, exc_info=True)
 
     async def _sweep_one(self, standing: Standing, together: asyncio.Semaphore) -> bool:
         async with together:
             try:
-                await self._driver.clean(await self._driver.drive(standing))
+                await self._driver.wind_up(await self._driver.drive(standing))
             except Exception:  # noqa: BLE001 (one broken movement must not keep the others)
                 _log.exception("movement not brought to its end", movement=standing.movement.id)
                 return False

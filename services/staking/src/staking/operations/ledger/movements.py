@@ -90,7 +90,7 @@ class Movements:
         unique = list(first.values())
         taken = await self._records.insert_many([new_record(movement, now) for movement in unique])
         found = await self._load_all([unique[position].id for position in taken])
-        made = {movement.id: Standing(movement, State.PENDING, None, None) for movement in unique}
+        made = {movement.id: Standing(movement, State.PENDING) for movement in unique}
         missing = {unique[position].id for position in taken} - found.keys()
         standings = {**made, **found}
         return [_missing() if movement.id in missing else standings[movement.id] for movement in movements]

@@ -10,12 +10,13 @@ from staking.domain.ledger import Account, Effect, Guard, Leg, Movement, Place, 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A movement as it stands. `posted` is None while it is pending."""
+    """A movement as it stands. `posted` is None while it is pending; it is open until its marks are away too."""
 
     movement: Movement
     state: State
-    posted: bool | None
-    refusal: Refusal | None
+    posted: bool | None = None
+    refusal: Refusal | None = None
+    is_open: bool = True
 
     def outcome(self) -> Posted | Refused:
         """Only of one that is decided."""
@@ -64,6 +65,7 @@ def standing_of(record: MovementRecord) -> Standing:
         state=State(record.state),
         posted=record.posted,
         refusal=None if refusal is None else refusal_of(refusal),
+        is_open=bool(record.open),
     )
 
 
