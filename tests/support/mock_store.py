@@ -225,6 +225,7 @@ class FaultyMotor:
         self.inner.close()
 
 
-def faulty_client(seed: int = 0) -> tuple[StoreClient, Faults]:
+def faulty_client(seed: int = 0, *, inner: Any = None, embedded: bool = False) -> tuple[StoreClient, Faults]:
+    """`inner` is a Motor client of a real store, whose operations are to yield and fail; mongomock without it."""
     faults = Faults(seed)
-    return StoreClient.from_motor(FaultyMotor(faults)), faults
+    return StoreClient.from_motor(FaultyMotor(faults, inner), embedded=embedded), faults

@@ -5,9 +5,10 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
+from mock_store import Faults
 from pydantic import Field
 
-from kit.clock import Clock, FixedClock
+from kit.clock import FixedClock
 from kit.context import ValidatedReference
 from kit.documents import Entity, Part, Record, Stored
 from kit.ids import Id, new_id
@@ -130,10 +131,18 @@ ROOM_ID = "main-12"
 
 
 class Office:
-    """The service's guarded writes on one store. `now` and `clock` are the same for all of it."""
+    """The service's guarded writes on one store, whose `faults` a test may order."""
 
-    def __init__(self, client: StoreClient, *, clock: Clock | None = None, name: str = "office") -> None:
+    def __init__(
+        self,
+        client: StoreClient,
+        *,
+        faults: Faults | None = None,
+        clock: FixedClock | None = None,
+        name: str = "office",
+    ) -> None:
         self.client = client
+        self.faults = faults or Faults()
         self.clock = clock or FixedClock(NOW)
         self.store: Store = client.database(name)
         self.references = References(self.store, DOCUMENTS, clock=self.clock, service="office")
@@ -146,7 +155,7 @@ class Office:
 
     def again(self) -> "Office":
         """Another replica on the same database."""
-        return Office(self.client, clock=self.clock, name=self.store.name)
+        return Office(self.client, faults=self.faults, clock=self.clock, name=self.store.name)
 
     async def close(self, relationship: str, parent: str, parent_id: str, *, epoch: int = 1) -> None:
         """What a delete of the parent leaves here."""

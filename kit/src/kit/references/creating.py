@@ -103,9 +103,9 @@ class Creator:
 
     def _of_distinct_ids(self, waiting: Sequence[Create]) -> list[Create]:
         """The sendings of a batch share one token: (`_id`, token) tells them apart only if no two have the same id."""
-        batch = {work.id: work for work in reversed(waiting)}
+        batch: dict[str, Create] = {}
         for work in waiting:
-            if batch[work.id] is not work:
+            if batch.setdefault(work.id, work) is not work:
                 self._inserts.put(work)
         return list(batch.values())
 

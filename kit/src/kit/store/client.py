@@ -86,9 +86,11 @@ class StoreClient:
         return client
 
     @classmethod
-    def from_motor(cls, motor: Any, *, causal: bool = False, call_timeout_s: float = CALL_TIMEOUT_S) -> "StoreClient":
+    def from_motor(
+        cls, motor: Any, *, causal: bool = False, embedded: bool = False, call_timeout_s: float = CALL_TIMEOUT_S
+    ) -> "StoreClient":
         """Around a client made elsewhere, as the tests' stores are."""
-        return cls(motor, causal=causal, call_timeout_s=call_timeout_s)
+        return cls(motor, causal=causal, embedded=embedded, call_timeout_s=call_timeout_s)
 
     @property
     def is_causal(self) -> bool:
