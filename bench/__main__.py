@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import creates, reads, starts
+from bench.creates import create_rows
 from bench.load import MissingToolError, tool
+from bench.reads import constant_rows, read_rows
 from bench.run import Run
 from bench.stage import Stage, stage
+from bench.starts import start_rows
 from bench.table import Row, show, write
 
 FOLDER = Path(".bench")
@@ -47,11 +49,11 @@ def measure(run: Run, only: list[str], console: Console) -> list[Row]:
     settings = {"MONGODB_URL": run.mongodb_url} if run.mongodb_url else {"STORE_KIND": "embedded"}
     if "reads" in only:
         console.print("constant upstream …")
-        rows += reads.constant_rows(run)
+        rows += constant_rows(run)
     groups: dict[str, Callable[[Run, Stage], list[Row]]] = {
-        "reads": reads.service_rows,
-        "creates": creates.rows,
-        "starts": starts.rows,
+        "reads": read_rows,
+        "creates": create_rows,
+        "starts": start_rows,
     }
     with stage(run.folder / "data", DATABASE_PREFIX="bench", **settings) as running:
         for name, group in groups.items():

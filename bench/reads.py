@@ -62,7 +62,7 @@ def constant_rows(run: Run) -> list[Row]:
     return [usual, processor]
 
 
-def service_rows(run: Run, stage: Stage) -> list[Row]:
+def read_rows(run: Run, stage: Stage) -> list[Row]:
     """One bot, read through the gateway and through others that get a context ready-made."""
     proxied = Row("read one bot through the gateway, requests/s", "nginx proxying the same service", Goal(at_least=0.7))
     usual = Row("the same", "FastAPI + httpx pass-through", Goal(at_least=2.5))

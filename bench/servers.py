@@ -80,12 +80,12 @@ def serving(
 def _wait(process: subprocess.Popen[bytes], url: str, started: float) -> None:
     while time.perf_counter() - started < READY_TIMEOUT_S:
         if process.poll() is not None:
-            raise RuntimeError(f"{process.args} ended with status {process.returncode} before it was ready")
+            raise RuntimeError(f"{process.args!r} ended with status {process.returncode} before it was ready")
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # loopback
             if answer.status == 200:
                 return
         time.sleep(POLL_S)
-    raise RuntimeError(f"{process.args} was not ready after {READY_TIMEOUT_S:g} s")
+    raise RuntimeError(f"{process.args!r} was not ready after {READY_TIMEOUT_S:g} s")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

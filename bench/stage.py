@@ -2,18 +2,15 @@
 
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.contexts import signed_header
 from demo.api import Api
 from deploy.local.background import BackgroundPlatform
-from kit.context import HEADER_NAME, LIFETIME_MAX_S, RequestContext, sign_context
-from kit.identity import Caller
-from kit.ids import new_id
 
 DATA = Path(__file__).parents[1] / "demo" / "data"
 
@@ -48,21 +45,13 @@ class Stage:
 
     def context(self, service: str, method: str, path: str) -> dict[str, str]:
         """The header by which a service takes a request for the gateway's; good for one path and half a minute."""
-        now = int(time.time())
-        context = RequestContext(
-            audience=service,
-            method=method,
-            path=path,
-            request_id=new_id(),
-            deadline=(now + LIFETIME_MAX_S) * 1000,
-            expires_at=now + LIFETIME_MAX_S,
-            caller=Caller(id=self.user_id, roles=frozenset({"user"}), scopes=None),
-        )
-        return {HEADER_NAME: sign_context(context, self.key(service))}
+        return signed_header(service, method, path, user_id=self.user_id, key=self.key(service))
 
-    def bot_request(self) -> dict[str, Any]:
-        """A body that creates a bot; `@` becomes unique."""
-        return bot_request(self.account_id)
+    @property
+    def store_url(self) -> str:
+        """Where the platform keeps its databases."""
+        given = self.platform.environment.get("MONGODB_URL")
+        return given or f"mongodb://127.0.0.1:{self.platform.environment['STORE_PORT']}/"
 
     @property
     def bot_path(self) -> str:

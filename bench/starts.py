@@ -12,7 +12,7 @@ SETTLE_S = 1.0
 NAMES = ("users", "bots", "staking", "gateway")
 
 
-def rows(run: Run, stage: Stage) -> list[Row]:
+def start_rows(run: Run, stage: Stage) -> list[Row]:
     """Each process started beside the running platform, on its store, as one more replica."""
     return [row for name in NAMES for row in _rows_of(name, run, stage)]
 
@@ -21,8 +21,7 @@ def _rows_of(name: str, run: Run, stage: Stage) -> tuple[Row, Row]:
     start = Row(f"{name}: start to ready", "", Goal(at_most=2, unit="s"))
     memory = Row(f"{name}: resident memory, idle", "", Goal(at_most=120, unit="MiB"))
     environment = dict(stage.platform.environment)
-    if name != "gateway" and run.mongodb_url is None:
-        environment["MONGODB_URL"] = f"mongodb://127.0.0.1:{environment['STORE_PORT']}/"
+    environment["MONGODB_URL"] = stage.store_url
     environment["SERVICES"] = " ".join(f"{one}={url}" for one, url in stage.platform.service_urls.items())
     for _ in range(run.rounds):
         port = free_port()

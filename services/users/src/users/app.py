@@ -25,6 +25,7 @@ from users.routes import exchange_accounts, tokens, users
 from users.settings import UsersSettings, load
 from users.workers.expired_sessions import expired_sessions
 
+DOCUMENTS = (User, ExchangeAccount, RefreshToken)
 DESCRIPTION = "Who uses OmniTrade: accounts, tokens, and the exchange accounts that bots trade with."
 TAGS = (
     {"name": "users", "description": "Accounts, their roles and their life cycle."},
@@ -52,7 +53,7 @@ def create_app(settings: UsersSettings, *, client: StoreClient | None = None, cl
         name="users",
         version=version("omnitrade-users"),
         settings=settings,
-        documents=(User, ExchangeAccount, RefreshToken),
+        documents=DOCUMENTS,
         routers=(users.router, tokens.router, exchange_accounts.router),
         client=client,
         clock=clock,
