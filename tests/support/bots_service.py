@@ -143,6 +143,37 @@ def bot_request(owner: Trader, **more: Any) -> JSON:
     return {**body, **more}
 
 
+def sample(minute: int = 0, **more: Any) -> JSON:
+    """A sample of the given minute of 2026; the equity grows by 1 a minute from 1000."""
+    made = {
+        "ts": f"2026-01-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00Z",
+        "equity": str(1000 + minute),
+        "realizedPnl": "0",
+        "unrealizedPnl": str(minute),
+        "fees": "0",
+        "volume": "0",
+        "cashFlow": "0",
+        "seq": 1,
+    }
+    return {**made, **more}
+
+
+def trade(number: int = 0, **more: Any) -> JSON:
+    """A trade of the given hour of 2026 that gains 9 after its fee."""
+    made = {
+        "tradeId": f"t{number}",
+        "side": "long",
+        "openedAt": f"2026-01-01T{number:02}:00:00Z",
+        "closedAt": f"2026-01-01T{number:02}:30:00Z",
+        "amount": "1",
+        "openPrice": "100",
+        "closePrice": "110",
+        "fee": "1",
+        "profit": "10",
+    }
+    return {**made, **more}
+
+
 def user_reference(user_id: str) -> ValidatedReference:
     return ValidatedReference("trading_bots.userId", "users", user_id)
 

@@ -36,8 +36,11 @@ class Checkpoints:
         return true[-1] if true else None
 
     def keep(self, next_ms: int, summary: dict[str, Any]) -> None:
-        """Keep the summary of all before the day of `next_ms`."""
-        self.kept.append(Checkpoint(day_start_ms(next_ms), summary))
+        """Keep the summary of all before the day of `next_ms`, unless it is kept already."""
+        start_ms = day_start_ms(next_ms)
+        if self.kept and self.kept[-1].before_ms == start_ms:
+            return
+        self.kept.append(Checkpoint(start_ms, summary))
         months: dict[tuple[int, int], int] = {}
         for one in self.kept:
             months.setdefault(_month(one.before_ms), one.before_ms)
