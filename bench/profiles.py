@@ -27,7 +27,7 @@ class Sampling:
         command = [
             str(Path(sys.executable).with_name("py-spy")),
             *("record", "--pid", str(pid), "--duration", str(SECONDS), "--rate", str(RATE_PER_S)),
-            *("--format", "raw", "--output", str(output)),
+            *("--gil", "--format", "raw", "--output", str(output)),
         ]
         return cls(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE), output)
 

@@ -12,6 +12,8 @@ import plotext
 from rich.console import Console
 from rich.table import Table
 
+NAME_CHARACTERS_MAX = 70
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -87,17 +89,18 @@ def write(rows: list[Row], store: str, folder: Path) -> list[Path]:
     document = {"store": store, "python": platform.python_version(), "rows": figures}
     as_json, as_plot = folder / "bench.json", folder / "bench.html"
     as_json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    _plot(rows)
-    plotext.save_fig(str(as_plot))
-    plotext.clear_figure()
+    if rows:
+        _plot(rows, as_plot)
     return [as_json, as_plot]
 
 
-def _plot(rows: list[Row]) -> None:
+def _plot(rows: list[Row], path: Path) -> None:
+    """Bars of the median ratios that have a lower bound as their goal."""
     measured = [row for row in rows if row.median is not None and row.goal.at_least]
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.plot_size(110, max(12, 3 * len(measured)))
-    names = [f"{row.what} ({row.goal})"[:60] for row in measured]
-    plotext.bar(names, [row.median or 0.0 for row in measured], orientation="horizontal", width=0.3)
-    plotext.title("median ratio (goal)")
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(150, max(12, 4 * len(measured)))
+    names = [f"{row.what} / {row.against} ({row.goal})"[:NAME_CHARACTERS_MAX] for row in measured]
+    figure.draw(figure.bar(names, [row.median for row in measured], orientation="horizontal", width=0.4))
+    figure.title("median ratio (goal)")
+    figure.build().save(str(path))
