@@ -17,6 +17,7 @@ WIDTH_MIN = 80
 CHART_WIDTH = 76
 CHART_HEIGHT = 14
 TITLE_WIDTH = 54
+PROBLEM_INDENT = 9
 
 
 class StepFailedError(Exception):
@@ -85,7 +86,8 @@ class Show:
         self._console.print(Padding(drawn, (0, 0, 0, 3)))
 
     def problem(self, document: Mapping[str, Any]) -> None:
-        self._console.print(Padding(JSON(json.dumps(document, ensure_ascii=False), indent=2), (0, 0, 0, 9)))
+        for line in JSON(json.dumps(document, ensure_ascii=False), indent=2).text.split():
+            self._console.print(Text(" " * PROBLEM_INDENT) + line, soft_wrap=True)
 
     def say(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style), soft_wrap=True)
