@@ -11,11 +11,13 @@ from kit.store.indexes import index
 
 
 class RewardCampaign(Entity):
-    """Amounts are in units of 1e-8 OMNI. `left` is an account and changed by the ledger only; `returned` is what went
-    back to the treasury at the end. Pending, its budget is on the way and it is seen by nobody."""
+    """`edition` is the version outside (see StakingPool). Amounts are in units of 1e-8 OMNI. `left` is an account and
+    changed by the ledger only; `returned` is what went back to the treasury at the end. Pending, its budget is on the
+    way and it is seen by nobody."""
 
     rules: ClassVar[EntityRules] = EntityRules(key="campaignId", referable_by=(Roles("treasury", "admin"),))
 
+    edition: int = 1
     name: str
     budget: int
     left: int = 0

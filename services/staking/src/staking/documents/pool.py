@@ -11,12 +11,15 @@ from kit.store.indexes import index
 
 
 class StakingPool(Entity):
-    """Terms are fixed once the pool was opened, but for its name and limits. Amounts are in units of 1e-8 OMNI;
-    `budget`, `principal` and `capacity` are accounts and changed by the ledger only, `index` to `dayIndexes` along
-    with them."""
+    """`edition` counts the changes that are seen from outside, and is the version there; `version` counts all writes,
+    the ledger's marks too. Terms are fixed once the pool was opened, but for its name and limits.
+
+    Amounts are in units of 1e-8 OMNI; `budget`, `principal` and `capacity` are accounts and changed by the ledger only,
+    `index` to `dayIndexes` along with them."""
 
     rules: ClassVar[EntityRules] = EntityRules(key="poolId", referable_by=(Anyone(),))
 
+    edition: int = 1
     name: str
     model: str
     apr_bps: int | None = None

@@ -12,9 +12,9 @@ from staking.references import StakePoolRef, StakeUserRef
 
 
 class UserStake(Entity):
-    """Amounts are in units of 1e-8 OMNI. `principal` never changes; `claimable` is an account and changed by the
-    ledger only. `index_from` is the pool's index as the tokens came in; `settled` is all that was ever paid of what was
-    earned since.
+    """`edition` is the version outside (see StakingPool). Amounts are in units of 1e-8 OMNI. `principal` never changes;
+    `claimable` is an account and changed by the ledger only. `index_from` is the pool's index as the tokens came in;
+    `settled` is all that was ever paid of what was earned since.
 
     Pending, it is seen by nobody: the movement of its tokens makes it active, or it is removed.
     """
@@ -23,6 +23,7 @@ class UserStake(Entity):
         key="stakeId", referable_by=(OwnerField("userId"), Roles("treasury", "admin")), exposes=("userId",)
     )
 
+    edition: int = 1
     user_id: StakeUserRef
     pool_id: StakePoolRef
     principal: int

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from staking.domain.editions import next_edition
 from staking.domain.ledger import Account, Movement, Place
 from staking.domain.ledger_kinds import AmountField, KindRules
 from staking.domain.periods import from_ms, to_ms
@@ -65,6 +66,11 @@ def run_up_to(fields: Fields, now: datetime) -> dict[str, Any]:
     return {**accrual_fields(accrual), "dayIndexes": {str(day): str(index) for day, index in days.by_day.items()}}
 
 
+def changed(fields: Fields, now: datetime) -> dict[str, Any]:
+    """What every change of an account does to a pool."""
+    return {**run_up_to(fields, now), **next_edition(fields, now)}
+
+
 def settled(fields: Fields, movement: Movement, now: datetime) -> dict[str, Any]:  # noqa: ARG001 (it ran up to now)
     """What else a settled movement does to a pool: funding is there to be earned, a drained pool earns no more."""
     accrual = accrual_of(fields)
@@ -82,9 +88,9 @@ POOL_RULES = KindRules(
     amounts=(AmountField("budget"), AmountField("principal"), AmountField("capacity", opening="capacityMax")),
     reads=(
         *("state", "model", "aprBps", "ratePerSecond", "emissionSeconds", "capacityMax", "openedAt", "funded"),
-        *("index", "accruedAt", "reserve", "rate", "endsAt", "dayIndexes", "distributedDay", "isDrained"),
+        *("index", "accruedAt", "reserve", "rate", "endsAt", "dayIndexes", "distributedDay", "isDrained", "edition"),
     ),
-    on_change=run_up_to,
+    on_change=changed,
     on_settle=settled,
 )
 

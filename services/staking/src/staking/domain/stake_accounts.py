@@ -4,6 +4,7 @@ A stake's `settled` is all it was ever given of what it earned; `claimable` is t
 is settled in a distribution is guarded by `settledDay`, which only ever grows: a stake is paid once in a period.
 """
 
+from staking.domain.editions import EDITION, next_edition
 from staking.domain.ledger import Account, Place
 from staking.domain.ledger_kinds import AmountField, KindRules
 
@@ -14,13 +15,19 @@ CAMPAIGN = "campaign"
 STAKE_RULES = KindRules(
     name=STAKE,
     amounts=(AmountField("claimable"),),
-    reads=("state", "settled", "settledDay", "settledThrough"),
+    reads=("state", "settled", "settledDay", "settledThrough", EDITION),
+    on_change=next_edition,
 )
 
 DISTRIBUTION_RULES = KindRules(name=DISTRIBUTION, amounts=(), reads=("batches", "stakesPaid", "amountPaid"))
 """One period in one pool. It has no account: a movement counts itself there, so that the totals are exact."""
 
-CAMPAIGN_RULES = KindRules(name=CAMPAIGN, amounts=(AmountField("left"),), reads=("state", "returned"))
+CAMPAIGN_RULES = KindRules(
+    name=CAMPAIGN,
+    amounts=(AmountField("left"),),
+    reads=("state", "returned", EDITION),
+    on_change=next_edition,
+)
 
 
 def stake_place(stake_id: str) -> Place:

@@ -10,7 +10,7 @@ from staking.domain.periods import from_ms
 from staking.domain.pool_accounts import accrual_of, run_up_to, terms_of
 from staking.domain.rewards import RewardTerms, covered_until_ms, is_spent, unearned, unsettled
 from staking.domain.stake import StakeState
-from staking.operations.updates import ATTEMPTS_MAX, save, stored_fields
+from staking.operations.updates import ATTEMPTS_MAX, stored_fields
 
 MOMENT_MAX_MS = 4_102_444_800_000
 """The year 2100: what is covered until then is covered for ever."""
@@ -31,7 +31,9 @@ async def bring_up_to(runtime: Runtime, pool_id: str, moment: datetime) -> Staki
         pool = await pools.get(pool_id)
         if pool is None or pool.accrued_at >= moment:
             return pool
-        saved = await save(runtime, pool, run_up_to(stored_fields(pool), moment))
+        where = {"_id": pool_id, "version": pool.version}
+        changes = run_up_to(stored_fields(pool), moment)
+        saved = await pools.update_and_get(where, {"$set": changes, "$inc": {"version": 1}})
         if saved is not None:
             return saved
     raise Unavailable("The pool is being changed by many at once; try again.")

@@ -93,12 +93,12 @@ async def close_campaign(
         campaign = await load_campaign(runtime, campaign_id)
         if campaign.last_action_id == action_id:
             return campaign
-        check_if_match(if_match, campaign.version)
+        check_if_match(if_match, campaign.edition)
         state = require_campaign_action(campaign, CampaignAction.CLOSE)
         changes = {"state": state.value, "closedAt": runtime.clock.now(), "lastActionId": action_id}
         return await save(runtime, campaign, changes)
 
-    await decide_and_save(attempt, if_match=if_match)
+    await decide_and_save(attempt)
     return await empty_campaign(runtime, ledger, campaign_id)
 
 

@@ -11,6 +11,7 @@ from staking.documents.campaign import RewardCampaign
 from staking.documents.reward_log import RewardLog
 from staking.documents.stake import UserStake
 from staking.domain.campaign import CampaignState
+from staking.domain.editions import EDITION
 from staking.domain.periods import period_of
 from staking.domain.pool_movements import OPEN_CAMPAIGN
 from staking.domain.reward_log import LogState, RewardKind, exit_log_id, period_log_id
@@ -54,7 +55,7 @@ class Effects:
         captured = next(iter(call.captured.values()))
         changes = {"state": StakeState.ACTIVE.value, "indexFrom": captured["index"], "updatedAt": self._clock.now()}
         where = {"_id": call.data["stakeId"], "state": StakeState.PENDING.value}
-        await self._stakes.update(where, {"$set": changes, "$inc": {"version": 1}})
+        await self._stakes.update(where, {"$set": changes, "$inc": {"version": 1, EDITION: 1}})
 
     async def log_exit(self, call: EffectCall) -> None:
         if not call.posted:
@@ -102,7 +103,7 @@ class Effects:
             return
         changes = {"state": CampaignState.OPEN.value, "updatedAt": self._clock.now()}
         where = {"_id": call.data["campaignId"], "state": CampaignState.PENDING.value}
-        await self._campaigns.update(where, {"$set": changes, "$inc": {"version": 1}})
+        await self._campaigns.update(where, {"$set": changes, "$inc": {"version": 1, EDITION: 1}})
 
     async def _write(self, logs: list[RewardLog]) -> None:
         """A log that is there already was written by an earlier run."""

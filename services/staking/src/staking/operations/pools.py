@@ -88,11 +88,11 @@ async def change_pool(
 
     async def attempt() -> StakingPool | None:
         pool = await load_pool(runtime, pool_id)
-        check_if_match(if_match, pool.version)
+        check_if_match(if_match, pool.edition)
         changes, unset = changed_fields(pool, patch)
         return await save(runtime, pool, changes, unset=unset) if changes or unset else pool
 
-    return await decide_and_save(attempt, if_match=if_match)
+    return await decide_and_save(attempt)
 
 
 async def fund_pool(
@@ -104,7 +104,7 @@ async def fund_pool(
         pool = await load_pool(runtime, pool_id)
         outcome = await ledger.drive(pool_funding_id(action_id, attempt))
         if outcome is None:
-            check_if_match(if_match if attempt == 0 else None, pool.version)
+            check_if_match(if_match if attempt == 0 else None, pool.edition)
             _next_state(pool, PoolAction.FUND)
             funding = pool_funding(
                 action_id=action_id,
@@ -198,11 +198,11 @@ async def _transition(
         pool = await load_pool(runtime, pool_id)
         if pool.last_action_id == action_id:
             return pool
-        check_if_match(if_match, pool.version)
+        check_if_match(if_match, pool.edition)
         state = _next_state(pool, action)
         return await save(runtime, pool, {**more(pool), "state": state.value, "lastActionId": action_id})
 
-    return await decide_and_save(attempt, if_match=if_match)
+    return await decide_and_save(attempt)
 
 
 def _next_state(pool: StakingPool, action: PoolAction) -> PoolState:

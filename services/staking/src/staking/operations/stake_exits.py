@@ -28,7 +28,7 @@ async def claim_stake(
     stake = await read_stake(runtime, caller, stake_id)
     outcome = await ledger.drive(claim_id(action_id))
     if outcome is None:
-        check_if_match(if_match, stake.version)
+        check_if_match(if_match, stake.edition)
         _require(stake, StakeAction.CLAIM)
         if stake.claimable == 0:
             raise NothingToClaim("What a stake earns can be claimed once it is distributed.")
@@ -48,7 +48,7 @@ async def unstake(
         stake = await read_stake(runtime, caller, stake_id)
         if stake.last_action_id == action_id:
             return stake
-        check_if_match(if_match if attempt == 0 else None, stake.version)
+        check_if_match(if_match if attempt == 0 else None, stake.edition)
         _require(stake, StakeAction.UNSTAKE)
         outcome = await ledger.post(await _exit(runtime, stake, action_id, attempt))
         if isinstance(outcome, Posted):

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from kit.documents import Entity
-from kit.problems import Unavailable, VersionMismatch
+from kit.problems import Unavailable
 from kit.runtime import Runtime
+from staking.domain.editions import EDITION
 
 ATTEMPTS_MAX = 30
 
@@ -20,20 +21,21 @@ def stored_fields(document: Entity) -> dict[str, Any]:
 
 async def save(runtime: Runtime, document: E, changes: Mapping[str, Any], *, unset: Sequence[str] = ()) -> E | None:
     """Set stored fields on the version that was read; None if the document has moved on."""
-    update: dict[str, Any] = {"$set": {**changes, "updatedAt": runtime.clock.now()}, "$inc": {"version": 1}}
+    update: dict[str, Any] = {
+        "$set": {**changes, "updatedAt": runtime.clock.now()},
+        "$inc": {"version": 1, EDITION: 1},
+    }
     if unset:
         update["$unset"] = dict.fromkeys(unset, "")
     where = {"_id": document.id, "version": document.version}
     return await runtime.store.collection(type(document)).update_and_get(where, update)
 
 
-async def decide_and_save(attempt: Callable[[], Awaitable[E | None]], *, if_match: int | None = None) -> E:
-    """Repeat a decision until its write finds the version it was made on. With If-Match the first miss is final.
-    Raises VersionMismatch, or Unavailable after ATTEMPTS_MAX attempts."""
+async def decide_and_save(attempt: Callable[[], Awaitable[E | None]]) -> E:
+    """Repeat a decision until its write finds the version it was made on. Raises Unavailable after ATTEMPTS_MAX
+    attempts."""
     for _ in range(ATTEMPTS_MAX):
         saved = await attempt()
         if saved is not None:
             return saved
-        if if_match is not None:
-            raise VersionMismatch("Read the document again and repeat the change on its current version.")
     raise Unavailable("The document is being changed by many at once; try again.")

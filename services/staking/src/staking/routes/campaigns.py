@@ -24,7 +24,7 @@ CampaignId = Annotated[Id, Path(alias="campaignId")]
 
 def render(campaign: RewardCampaign, response: Response) -> CampaignOut:
     """A campaign as it travels, with its version as ETag."""
-    response.headers["ETag"] = etag(campaign.version)
+    response.headers["ETag"] = etag(campaign.edition)
     return present(campaign)
 
 
@@ -41,7 +41,7 @@ def present(campaign: RewardCampaign) -> CampaignOut:
         closed_at=campaign.closed_at,
         created_at=campaign.created_at,
         updated_at=campaign.updated_at,
-        version=campaign.version,
+        version=campaign.edition,
     )
 
 

@@ -30,7 +30,7 @@ ACTION_REFUSALS = documented(Forbidden, NotFound, IllegalTransition, VersionMism
 
 def render(runtime: Runtime, pool: StakingPool, response: Response) -> PoolOut:
     """A pool as it travels, with its version as ETag."""
-    response.headers["ETag"] = etag(pool.version)
+    response.headers["ETag"] = etag(pool.edition)
     return present(runtime, pool)
 
 
@@ -58,7 +58,7 @@ def present(runtime: Runtime, stored: StakingPool) -> PoolOut:
         closed_at=pool.closed_at,
         created_at=pool.created_at,
         updated_at=pool.updated_at,
-        version=pool.version,
+        version=pool.edition,
     )
 
 

@@ -45,7 +45,7 @@ async def stake_filters(
 
 async def render(runtime: Runtime, stake: UserStake, response: Response) -> StakeOut:
     """A stake as it travels, with its version as ETag."""
-    response.headers["ETag"] = etag(stake.version)
+    response.headers["ETag"] = etag(stake.edition)
     return (await present_all(runtime, [stake]))[0]
 
 
@@ -75,7 +75,7 @@ def fields_of(stake: UserStake, pool: StakingPool) -> dict[str, Any]:
         "withdrawn_at": stake.withdrawn_at,
         "created_at": stake.created_at,
         "updated_at": stake.updated_at,
-        "version": stake.version,
+        "version": stake.edition,
     }
 
 

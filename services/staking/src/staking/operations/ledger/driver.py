@@ -24,7 +24,9 @@ from staking.operations.ledger.visits import Step, Visits
 
 TURNS_MAX = 100
 WAITS_MAX = 500
+WAITS_BEFORE_INSISTING = 10
 HELP_AFTER_S = 0.25
+HELPED_PAUSE_S = 0.02
 
 
 class LedgerBrokenError(Exception):
@@ -46,6 +48,7 @@ class Driver:
         self._rules = rules
         self._effects = effects
         self._in_flight: dict[str, asyncio.Future[None]] = {}
+        self._helped: set[str] = set()
 
     async def drive(self, standing: Standing, waiting: tuple[str, ...] = ()) -> Standing:
         """The movement, decided and carried out; `wind_up` has to follow. `waiting` are the movements that wait for it,
@@ -98,7 +101,8 @@ class Driver:
             while (verdict := judge_holds(await self._take(Task.HOLD, movement, places))) is not None:
                 waits += 1
                 if isinstance(verdict, Waits) and waits <= WAITS_MAX:
-                    await self._make_way(verdict.movement_id, (*waiting, movement.id), places[0])
+                    chain = (*waiting, movement.id)
+                    await self._make_way(verdict.movement_id, chain, places[0], insist=waits > WAITS_BEFORE_INSISTING)
                     continue
                 if isinstance(verdict, Waits):
                     verdict = Refusal(Why.CONTENDED, places[0])
@@ -110,9 +114,9 @@ class Driver:
             return replace(standing, state=state, posted=True)
         return await self._reload(movement.id)
 
-    async def _make_way(self, blocker: str, waiting: tuple[str, ...], place: Place) -> None:
-        """See that the blocker gets on: wait while this process drives it anyway, help it after that, and break a
-        circle."""
+    async def _make_way(self, blocker: str, waiting: tuple[str, ...], place: Place, *, insist: bool) -> None:
+        """See that the blocker gets on: wait while this process drives it anyway, help it after that, and break a circle.
+        One task helps it for all that wait, unless they `insist`: two helpers could be waiting for each other."""
         victim = victim_of_circle(waiting, blocker)
         if victim is not None:
             await self._movements.refuse(victim, Refusal(Why.CONTENDED, place))
@@ -122,9 +126,16 @@ class Driver:
             await asyncio.wait([over], timeout=HELP_AFTER_S)
             if over.done():
                 return
-        standing = await self._movements.load(blocker)
-        if standing is not None:
-            await self.wind_up(await self.drive(standing, waiting))
+        if blocker in self._helped and not insist:
+            await asyncio.sleep(HELPED_PAUSE_S)
+            return
+        self._helped.add(blocker)
+        try:
+            standing = await self._movements.load(blocker)
+            if standing is not None:
+                await self.wind_up(await self.drive(standing, waiting))
+        finally:
+            self._helped.discard(blocker)
 
     async def _carry_out(self, standing: Standing) -> bool:
         """False: somebody else was faster."""
