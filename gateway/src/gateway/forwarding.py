@@ -1,7 +1,7 @@
 """Sends a request on to its service, and the answer back, part by part where nothing has to be read."""
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Forwarder:
             self._context(routed, attached).encode("ascii"),
             request.id.encode("ascii"),
             (trace.trace_id or "").encode("ascii"),
-            secrets.token_hex(8).encode("ascii"),
+            os.urandom(8).hex().encode("ascii"),
             trace.flags.encode("ascii"),
         )
         if trace.tracestate:
