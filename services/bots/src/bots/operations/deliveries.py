@@ -14,6 +14,7 @@ from bots.documents.trading_bots import TradingBot
 from bots.domain.bot_modes import BotMode
 from bots.operations.bots import NOUN, may_see
 from kit.identity import ENGINE, Caller, not_found
+from kit.ids import new_id
 from kit.problems import AlreadyExists, Forbidden, Problem, Unavailable
 from kit.references.attached import Attached
 from kit.runtime import Runtime
@@ -48,6 +49,11 @@ class Place:
     def stale(self) -> dict[str, int]:
         named = {"staleHour": self.hour, "staleClosedMs": self.closed_ms}
         return {name: value for name, value in named.items() if value is not None}
+
+
+def new_token() -> str:
+    """The name of a delivery, which tells its writes from those of others at the same time."""
+    return new_id().rpartition("-")[2]
 
 
 def require_deliverer(caller: Caller, bot: TradingBot) -> None:

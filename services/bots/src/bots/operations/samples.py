@@ -13,10 +13,9 @@ from bots.domain.samples import MS_PER_MINUTE, Merged, Sample, by_hour, merge
 from bots.domain.segments import segment_of
 from bots.domain.summary_codec import encode_curve, encode_totals
 from bots.operations.bots import get_bot, may_see
-from bots.operations.deliveries import ATTEMPTS_MAX, Outcome, Place, begin, contended, end, require_deliverer
+from bots.operations.deliveries import ATTEMPTS_MAX, Outcome, Place, begin, contended, end, new_token, require_deliverer
 from bots.schemas.deliveries import BotSamples, SampleBatch, SampleBatches, SampleIn
 from kit.identity import Caller
-from kit.ids import new_id
 from kit.problems import FieldError, ReferenceNotFound
 from kit.references.attached import Attached
 from kit.runtime import Runtime
@@ -76,7 +75,7 @@ async def _deliver(
     runtime: Runtime, samples: Mapping[str, Sequence[SampleIn]], bots: Sequence[TradingBot], attached: Attached
 ) -> dict[str, Outcome]:
     delivery = _Delivery(
-        token=new_id(),
+        token=new_token(),
         hours={
             (bot_id, hour): held
             for bot_id, sent in samples.items()

@@ -10,10 +10,9 @@ from bots.documents.trading_bots import TradingBot
 from bots.domain.moments import epoch_ms
 from bots.domain.money import format_money
 from bots.operations.bots import get_bot
-from bots.operations.deliveries import ATTEMPTS_MAX, Outcome, Place, begin, contended, end, require_deliverer
+from bots.operations.deliveries import ATTEMPTS_MAX, Outcome, Place, begin, contended, end, new_token, require_deliverer
 from bots.schemas.deliveries import TradeBatch, TradeIn
 from kit.identity import Caller
-from kit.ids import new_id
 from kit.paging import PageRequest, SortFields, fetch_page
 from kit.problems import FieldError, InvalidRequest
 from kit.references.attached import Attached
@@ -41,7 +40,7 @@ async def deliver_trades(
     """Raises NotFound, Forbidden, InvalidRequest for one trade in two ways, Unavailable."""
     bot = await get_bot(runtime, caller, bot_id)
     require_deliverer(caller, bot)
-    token = new_id()
+    token = new_token()
     delivery = _Delivery(token, _distinct(bot, batch.trades, token), Outcome(received=len(batch.trades)))
     delivery.outcome.add(unchanged=len(batch.trades) - len(delivery.pending))
     for _ in range(ATTEMPTS_MAX):

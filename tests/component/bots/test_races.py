@@ -1,0 +1,230 @@
+"""Several replicas at once, lost answers and deaths in between, on a store that yields around every operation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bots_service import BotsService, Trader, bots_service, done, pages, problem, sample, trade
+from mock_store import Faults, faulty_client
+
+from bots.documents.bot_performance import BotPerformance
+from bots.operations.deliveries import WRITER_LIFE_S
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+async def replicas(
+    tmp_path: Path, faults: Faults, anyio_backend: str
+) -> AsyncIterator[tuple[BotsService, BotsService]]:
+    client, made = faulty_client(seed=7)
+    faults.__dict__ = made.__dict__
+    async with bots_service(tmp_path, client=client) as one, bots_service(tmp_path, client=client) as other:
+        await one.import_markets()
+        yield one, other
+
+
+Replicas = tuple[BotsService, BotsService]
+
+
+async def performance_made_anew(service: BotsService, owner: Trader, bot: dict[str, Any]) -> dict[str, Any]:
+    """The figures as a record gives them that has never been read before."""
+    records = service.runtime.store.collection(BotPerformance)
+    nothing_kept = {"figures": "", "samples": "", "trades": ""}
+    stale = {"staleHour": 0, "staleClosedMs": 0, "sampleCheckpoints": [], "tradeCheckpoints": [], "writing": {}}
+    assert await records.update({"_id": bot["botId"]}, {"$unset": nothing_kept, "$set": stale})
+    return await service.performance(owner.client, bot)
+
+
+async def test_replicas_that_take_the_same_samples_at_once_count_each_once(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    batches = [[sample(minute) for minute in range(start, start + 90)] for start in (0, 60, 30, 90, 0)]
+    deliveries = [
+        service.deliver(service.engine, bot, "samples", batch) for batch in batches for service in (one, other)
+    ]
+    answers = await asyncio.gather(*deliveries, *(one.performance(owner.client, bot) for _ in range(5)))
+    outcomes = [done(answer) for answer in answers[: len(deliveries)]]
+    assert sum(outcome["created"] for outcome in outcomes) == 180
+    assert sum(outcome["created"] + outcome["unchanged"] for outcome in outcomes) == sum(map(len, batches)) * 2
+    assert len(await pages(owner.client, f"/v1/bots/{bot['botId']}/performance/history", limit=200)) == 180
+    shown = await other.performance(owner.client, bot)
+    assert shown["equity"] == "1179"
+    assert shown == await performance_made_anew(one, owner, bot)
+
+
+async def test_replicas_that_take_the_same_trades_at_once_count_each_once(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    trades = [trade(number) for number in range(20)]
+    answers = await asyncio.gather(
+        *(
+            service.deliver(service.engine, bot, "trades", trades[start:])
+            for start in (0, 5)
+            for service in (one, other)
+        )
+    )
+    assert sum(done(answer)["created"] for answer in answers) == 20
+    shown = await other.performance(owner.client, bot)
+    assert (shown["trades"]["closed"], shown["netPnl"]) == (20, "180")
+
+
+async def test_reading_while_others_deliver_never_keeps_an_old_figure(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+
+    async def deliver(service: BotsService, start: int) -> None:
+        for minute in range(start, start + 600, 60):
+            done(await service.deliver(service.engine, bot, "samples", [sample(minute), sample(minute + 7)]))
+
+    async def read(service: BotsService) -> None:
+        for _ in range(15):
+            await service.performance(owner.client, bot)
+
+    await asyncio.gather(deliver(one, 0), deliver(other, 3), deliver(other, 1500), read(one), read(other))
+    shown = await one.performance(owner.client, bot)
+    assert shown == await other.performance(owner.client, bot)
+    assert shown == await performance_made_anew(one, owner, bot)
+    record = await one.runtime.store.collection(BotPerformance).get(bot["botId"])
+    assert record is not None
+    assert (record.writing, record.figures_revision) == ({}, record.revision)
+
+
+@pytest.mark.parametrize("what", ["samples", "trades"])
+async def test_figures_are_true_after_a_writer_died_before_it_ended(
+    replicas: Replicas, faults: Faults, what: str
+) -> None:
+    one, _ = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    items = [sample(1440 * number) if what == "samples" else trade(number) for number in range(3)]
+    done(await one.deliver(one.engine, bot, what, items[:1]))
+    await one.performance(owner.client, bot)
+    faults.add("refuse", "update_one", "bot_performance", skip=1)
+    problem(await one.deliver(one.engine, bot, what, items[1:2]), 503, "unavailable")
+    shown = await one.performance(owner.client, bot)
+    assert shown == await one.performance(owner.client, bot)
+    assert (shown["equity"], shown["trades"]["closed"]) == (("2440", 0) if what == "samples" else ("1018", 2))
+
+    one.clock.advance(WRITER_LIFE_S + 1)
+    assert await one.performance(owner.client, bot) == shown
+    record = await one.runtime.store.collection(BotPerformance).get(bot["botId"])
+    assert record is not None
+    assert record.writing == {}
+    assert record.figures_revision == record.revision
+
+
+@pytest.mark.parametrize("kind", ["refuse", "lose"])
+@pytest.mark.parametrize(
+    ("operation", "collection"),
+    [
+        ("insert_many", "bot_performance_hours"),
+        ("bulk_write", "bot_performance_hours"),
+        ("update_one", "bot_performance"),
+        ("find", "bot_performance_hours"),
+    ],
+)
+async def test_delivery_that_failed_may_be_sent_again(
+    *, replicas: Replicas, faults: Faults, kind: str, operation: str, collection: str
+) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    done(await one.deliver(one.engine, bot, "samples", [sample(0)]))
+    batch = [sample(minute) for minute in (1, 2, 70)]
+    faults.add(kind, operation, collection)
+    await one.deliver(one.engine, bot, "samples", batch)
+    assert done(await other.deliver(other.engine, bot, "samples", batch))["received"] == 3
+    shown = await other.performance(owner.client, bot)
+    assert (shown["equity"], shown["asOf"]) == ("1070", "2026-01-01T01:10:00.000Z")
+    history = await pages(owner.client, f"/v1/bots/{bot['botId']}/performance/history")
+    assert [item["equity"] for item in history] == ["1000", "1001", "1002", "1070"]
+
+
+async def test_action_whose_event_was_not_written_is_finished_by_its_repetition(
+    replicas: Replicas, faults: Faults
+) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    faults.add("refuse", "insert_many", "bot_events")
+    problem(await one.act(owner.client, bot, "start", idempotency_key="go"), 503, "unavailable")
+    there = other.gateway.as_(owner.id)
+    again = await other.act(there, bot, "start", idempotency_key="go")
+    assert done(again)["status"] == "running"
+    (event,) = await pages(there, f"/v1/bots/{bot['botId']}/events")
+    assert event["action"] == "start"
+
+
+async def test_create_whose_answer_was_lost_is_found_by_its_repetition(replicas: Replicas, faults: Faults) -> None:
+    one, other = replicas
+    owner = one.trader()
+    faults.add("lose", "update_many", "trading_bots")
+    first = await one.create(owner, name="once", idempotency_key="k")
+    again = await other.create(owner, name="once", idempotency_key="k", client=other.gateway.as_(owner.id))
+    bots = await pages(owner.client, "/v1/bots")
+    assert len(bots) == 1
+    assert done(again)["botId"] == bots[0]["botId"]
+    assert first.status_code in (201, 503)
+
+
+async def test_of_two_starts_at_once_one_happens(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    answers = await asyncio.gather(
+        *(service.act(service.gateway.as_(owner.id), bot, "start") for service in (one, other, one))
+    )
+    assert sorted(answer.status_code for answer in answers)[0] == 200
+    assert [answer.status_code for answer in answers].count(200) == 1
+    assert {answer.json()["code"] for answer in answers if answer.status_code != 200} <= {
+        "illegal-transition",
+        "version-mismatch",
+    }
+    assert len(await pages(owner.client, f"/v1/bots/{bot['botId']}/events")) == 1
+
+
+async def test_changes_at_once_are_all_kept(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    path = f"/v1/bots/{bot['botId']}"
+    patches = [(one, {"notes": "n"}), (other, {"tags": ["t"]}), (one, {"maxDrawdownStop": 0.5}), (other, {"name": "x"})]
+    answers = await asyncio.gather(
+        *(service.gateway.as_(owner.id).patch(path, json=patch) for service, patch in patches)
+    )
+    assert [answer.status_code for answer in answers] == [200] * 4
+    shown = done(await owner.client.get(path))
+    assert (shown["notes"], shown["tags"], shown["maxDrawdownStop"], shown["name"]) == ("n", ["t"], 0.5, "x")
+    assert shown["version"] == 5
+
+
+async def test_of_two_bots_with_one_name_at_once_one_is_made(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    answers = await asyncio.gather(
+        *(
+            service.create(owner, name="same", client=service.gateway.as_(owner.id))
+            for service in (one, other, one, other)
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert len(await pages(owner.client, "/v1/bots")) == 1
+
+
+async def test_imports_at_once_create_each_pair_once(replicas: Replicas) -> None:
+    one, other = replicas
+    outcomes = await asyncio.gather(*(service.import_markets("kraken") for service in (one, other, one, other)))
+    assert sum(outcome["created"] for outcome in outcomes) == 3
+    assert all(outcome["created"] + outcome["unchanged"] == 3 for outcome in outcomes)
+    assert len(await pages(one.admin, "/v1/market-pairs", exchange="kraken")) == 3
