@@ -2,7 +2,7 @@
 
 from kit.store.client import Store, StoreClient
 from kit.store.collection import Collection
-from kit.store.errors import DuplicateKey, StoreUnavailable, UnsuitableStore
+from kit.store.errors import DuplicateKey, StoreContended, StoreUnavailable, UnsuitableStore
 from kit.store.indexes import Index, index
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Index",
     "Store",
     "StoreClient",
+    "StoreContended",
     "StoreUnavailable",
     "UnsuitableStore",
     "index",

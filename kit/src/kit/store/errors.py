@@ -23,5 +23,13 @@ class StoreUnavailable(Unavailable):
         self.sent = sent
 
 
+class StoreContended(StoreUnavailable):
+    """The store gave this write up in favour of another that held the same documents (a deadlock, a write
+    conflict). Of a batch, some writes may have taken effect: look, and do the others again."""
+
+    def __init__(self) -> None:
+        super().__init__("The write met another one; try again.")
+
+
 class UnsuitableStore(Exception):  # noqa: N818
     """A cluster without majority reads or causally consistent sessions can't hold references safely."""
