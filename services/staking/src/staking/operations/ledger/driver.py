@@ -115,8 +115,9 @@ class Driver:
         return await self._reload(movement.id)
 
     async def _make_way(self, blocker: str, waiting: tuple[str, ...], place: Place, *, insist: bool) -> None:
-        """See that the blocker gets on: wait while this process drives it anyway, help it after that, and break a circle.
-        One task helps it for all that wait, unless they `insist`: two helpers could be waiting for each other."""
+        """See that the blocker gets on: wait while this process drives it anyway, help it after that, and break a
+        circle. One task helps it for all that wait, unless they `insist`: two helpers could be waiting for each
+        other."""
         victim = victim_of_circle(waiting, blocker)
         if victim is not None:
             await self._movements.refuse(victim, Refusal(Why.CONTENDED, place))

@@ -1,17 +1,21 @@
 """Movements in the store. Concurrent drivers share their writes."""
 
+import asyncio
+import random
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from kit.batching import Batcher
 from kit.clock import Clock
 from kit.problems import Unavailable
-from kit.store import Store
+from kit.store import Store, StoreContended
 from staking.documents.movement import LedgerSweep, MovementRecord
 from staking.domain.ledger import Movement, Place, Refusal, State
 from staking.operations.ledger.records import Standing, new_record, refusal_form, standing_of
 
 OPEN_PAGE_MAX = 500
+TRIES_MAX = 5
+PAUSE_MAX_S = 0.05
 SWEEP_ID = "ledger"
 
 
@@ -103,7 +107,7 @@ class Movements:
 
     async def _post_all(self, ids: Sequence[str]) -> list[State | BaseException]:
         decision = {"state": State.POSTED.value, "posted": True, "decidedAt": self._now()}
-        decided = await self._records.update_many(_in_state(ids, State.PENDING), {"$set": decision})
+        decided = await self._update(_in_state(ids, State.PENDING), {"$set": decision})
         if decided == len(set(ids)):
             return [State.POSTED] * len(ids)
         standings = await self._load_all(set(ids))
@@ -111,11 +115,20 @@ class Movements:
 
     async def _finish_all(self, ids: Sequence[str]) -> list[BaseException | None]:
         done = {"state": State.DONE.value, "doneAt": self._now()}
-        await self._records.update_many(_in_state(ids, State.POSTED), {"$set": done})
+        await self._update(_in_state(ids, State.POSTED), {"$set": done})
         return [None] * len(ids)
 
+    async def _update(self, where: dict[str, object], update: dict[str, object]) -> int:
+        """Two processes that drive the same movements may lock each other out; both do it again."""
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return await self._records.update_many(where, update)
+            except StoreContended:
+                await asyncio.sleep(random.uniform(0, PAUSE_MAX_S))  # noqa: S311 (spreads tries, no secret)
+        return await self._records.update_many(where, update)
+
     async def _close_all(self, ids: Sequence[str]) -> list[BaseException | None]:
-        await self._records.update_many(_in_state(ids, State.DONE), {"$unset": {"open": ""}})
+        await self._update(_in_state(ids, State.DONE), {"$unset": {"open": ""}})
         return [None] * len(ids)
 
 

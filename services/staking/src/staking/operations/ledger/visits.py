@@ -11,7 +11,7 @@ from typing import Any
 from kit.batching import Batcher
 from kit.clock import Clock
 from kit.problems import Unavailable
-from kit.store import Store
+from kit.store import Store, StoreContended
 from staking.documents.movement import MovementRecord
 from staking.domain.ledger import Place, State
 from staking.domain.ledger_accounts import Job, Outcome, Visit, visit
@@ -71,7 +71,9 @@ class Visits:
         outcomes: dict[int, Outcome | BaseException] = {}
         unsure: set[int] = set()
         updates: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        for place, at_place in by_place.items():
+        for place, at_place in sorted(
+            by_place.items()
+        ):  # in one order, lest the batches of two processes lock each other out
             known = [index for index in at_place if steps[index].job.movement.id in states]
             outcomes |= {index: _not_there() for index in at_place if index not in known}
             before = snapshots.get(place)
@@ -113,9 +115,12 @@ class Visits:
         """Whether every update took effect."""
         if not updates:
             return True
-        if len(updates) == 1:
-            return await self._documents.update(*updates[0])
-        return await self._documents.bulk_update(updates) == len(updates)
+        try:
+            if len(updates) == 1:
+                return await self._documents.update(*updates[0])
+            return await self._documents.bulk_update(updates) == len(updates)
+        except StoreContended:
+            return False
 
 
 def _without(outcomes: dict[int, Any], unsure: set[int]) -> dict[int, Any]:
