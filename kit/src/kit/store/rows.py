@@ -16,14 +16,16 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from kit.store.errors import DuplicateKey, StoreUnavailable
-from kit.store.quirks import keeping_times
+from kit.store.errors import DuplicateKey, StoreContended, StoreUnavailable
+from kit.store.quirks import embedded_filter, embedded_update
 from kit.store.sessions import Session
 
 Row = dict[str, Any]
 Filter = Mapping[str, Any]
 T = TypeVar("T")
 
+# MongoDB's WriteConflict, and how a DocumentDB engine reports a deadlock between two batches.
+CONTENDED_CODES = frozenset({112, 16908292})
 DUPLICATE_CODES = frozenset({11000, 11001, 12582})
 # Codes of MongoDB's error_codes.yml after which the outcome of a write isn't known or the server can't take it now.
 UNAVAILABLE_CODES = frozenset(
@@ -98,12 +100,14 @@ class Rows:
     ) -> bool:
         """Whether a row matched (or, with `upsert`, was made). Raises DuplicateKey."""
         raw = session.raw if session else None
-        done = await self._call(self._collection.update_one(where, self._kept(update), upsert=upsert, session=raw))
+        done = await self._call(
+            self._collection.update_one(self._met(where), self._kept(update), upsert=upsert, session=raw)
+        )
         return bool(done.matched_count) or done.upserted_id is not None
 
     async def update_many(self, where: Filter, update: Filter, *, session: Session | None = None) -> int:
         done = await self._call(
-            self._collection.update_many(where, self._kept(update), session=session.raw if session else None)
+            self._collection.update_many(self._met(where), self._kept(update), session=session.raw if session else None)
         )
         return int(done.matched_count)
 
@@ -113,7 +117,7 @@ class Rows:
         """Each update on all rows that match it, in one call; how many matched in all."""
         if len(updates) == 1:
             return await self.update_many(*updates[0], session=session)
-        writes = [UpdateMany(where, self._kept(update)) for where, update in updates]
+        writes = [UpdateMany(self._met(where), self._kept(update)) for where, update in updates]
         raw = session.raw if session else None
         done = await self._call(self._collection.bulk_write(writes, ordered=False, session=raw))
         return int(done.matched_count)
@@ -123,7 +127,7 @@ class Rows:
         raw = session.raw if session else None
         return await self._call(
             self._collection.find_one_and_update(
-                where, self._kept(update), return_document=ReturnDocument.AFTER, session=raw
+                self._met(where), self._kept(update), return_document=ReturnDocument.AFTER, session=raw
             )
         )
 
@@ -131,7 +135,7 @@ class Rows:
         self, updates: Sequence[tuple[Filter, Filter]], *, session: Session | None = None
     ) -> BulkOutcome:
         """Each update on one row, in any order."""
-        writes = [UpdateOne(where, self._kept(update)) for where, update in updates]
+        writes = [UpdateOne(self._met(where), self._kept(update)) for where, update in updates]
         raw = session.raw if session else None
         try:
             done = await self._call(self._collection.bulk_write(writes, ordered=False, session=raw))
@@ -140,15 +144,17 @@ class Rows:
         return BulkOutcome(done.matched_count, frozenset())
 
     async def replace_one(self, where: Filter, row: Row) -> bool:
-        done = await self._call(self._collection.replace_one(where, row))
+        done = await self._call(self._collection.replace_one(self._met(where), row))
         return bool(done.matched_count)
 
     async def delete_one(self, where: Filter, *, session: Session | None = None) -> bool:
-        done = await self._call(self._collection.delete_one(where, session=session.raw if session else None))
+        done = await self._call(self._collection.delete_one(self._met(where), session=session.raw if session else None))
         return bool(done.deleted_count)
 
     async def delete_many(self, where: Filter, *, session: Session | None = None) -> int:
-        done = await self._call(self._collection.delete_many(where, session=session.raw if session else None))
+        done = await self._call(
+            self._collection.delete_many(self._met(where), session=session.raw if session else None)
+        )
         return int(done.deleted_count)
 
     async def count(self, where: Filter, *, limit: int | None = None) -> int:
@@ -161,8 +167,12 @@ class Rows:
     async def aggregate(self, pipeline: Sequence[Filter], *, limit: int) -> list[Row]:
         return await self._call(self._collection.aggregate(list(pipeline)).to_list(limit))
 
+    def _met(self, where: Filter) -> Filter:
+        """The filter of a write, as the store takes it."""
+        return embedded_filter(where) if self._embedded else where
+
     def _kept(self, update: Filter) -> Filter:
-        return keeping_times(update) if self._embedded else update
+        return embedded_update(update) if self._embedded else update
 
     async def _call(self, operation: Awaitable[T]) -> T:
         try:
@@ -192,6 +202,8 @@ def translated(error: PyMongoError, collection: str) -> Exception:
         translated = DuplicateKey(_key_pattern(error.details), collection=collection)
     elif isinstance(error, ServerSelectionTimeoutError):
         translated = StoreUnavailable(sent=False)
+    elif code in CONTENDED_CODES:
+        translated = StoreContended()
     elif isinstance(error, ConnectionFailure | WriteConcernError) or code in UNAVAILABLE_CODES:
         translated = StoreUnavailable()
     return translated
@@ -206,6 +218,8 @@ def _translated_bulk(error: BulkWriteError) -> Exception:
         return _Duplicates(frozenset(one["index"] for one in errors), int(details.get("nMatched", 0)))
     if any(one.get("code") in UNAVAILABLE_CODES for one in errors):
         return StoreUnavailable()
+    if any(one.get("code") in CONTENDED_CODES for one in errors):
+        return StoreContended()
     return error
 
 
