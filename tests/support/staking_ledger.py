@@ -111,7 +111,15 @@ class Bank:
     async def open(self, *user_ids: str, vaults: Iterable[Vault] = ()) -> None:
         await ensure_system_accounts(self.store)
         now = self.clock.now()
-        empty = {"available": 0, "staked": 0, "hasEntries": True, "entryCount": 0, "marks": {}, "version": 1}
+        empty = {
+            "available": 0,
+            "staked": 0,
+            "hasEntries": True,
+            "entryCount": 0,
+            "marks": {},
+            "version": 1,
+            "edition": 1,
+        }
         rows = [{**empty, "_id": id_, "userId": id_, "createdAt": now, "updatedAt": now} for id_ in user_ids]
         if rows:
             await self.store.rows("user_token_balances").insert_many(rows)

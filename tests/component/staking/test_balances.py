@@ -170,6 +170,17 @@ async def test_balance_says_that_it_has_entries_before_anything_is_moved(service
     assert balance.id == balance.user_id == user
 
 
+async def test_version_stays_while_only_the_ledger_cleans_up(service: StakingService) -> None:
+    user = new_id()
+    await service.credit(user, "1")
+    before = await service.user(user).get(f"/v1/balances/{user}")
+    await service.ledger.close()
+    after = await service.user(user).get(f"/v1/balances/{user}")
+    assert after.headers["etag"] == before.headers["etag"]
+    await service.credit(user, "1")
+    assert (await service.user(user).get(f"/v1/balances/{user}")).headers["etag"] != before.headers["etag"]
+
+
 async def test_supply_has_an_end(service: StakingService) -> None:
     user = new_id()
     assert (await service.credit(user, "90000000000")).status_code == 201

@@ -13,7 +13,8 @@ from staking.references import BalanceUserRef
 
 
 class TokenBalance(Entity):
-    """One per user: its key is the user's id. Amounts are in units of 1e-8 OMNI and changed by the ledger only.
+    """One per user: its key is the user's id. `edition` is the version outside (see StakingPool). Amounts are in
+    units of 1e-8 OMNI and changed by the ledger only.
 
     `has_entries` is set, by a guarded change, before the first movement: from then on the user can't be deleted.
     """
@@ -22,6 +23,7 @@ class TokenBalance(Entity):
         key="balanceId", referable_by=(OwnerField("userId"), Roles("treasury", "admin"))
     )
 
+    edition: int = 1
     user_id: BalanceUserRef
     available: int = 0
     staked: int = 0

@@ -28,8 +28,15 @@ CreditedUserId = Annotated[BalanceUserRef, Path(alias="userId")]
 async def read_balance(*, runtime: RuntimeDep, caller: CallerDep, user_id: UserId, response: Response) -> BalanceOut:
     """A user's balance; there is none before its first movement."""
     balance = await operations.read_balance(runtime, caller, user_id)
-    response.headers["ETag"] = etag(balance.version)
-    return BalanceOut.model_validate(balance)
+    response.headers["ETag"] = etag(balance.edition)
+    return BalanceOut(
+        user_id=balance.user_id,
+        available=balance.available,
+        staked=balance.staked,
+        created_at=balance.created_at,
+        updated_at=balance.updated_at,
+        version=balance.edition,
+    )
 
 
 @router.get("/entries", operation_id="listBalanceEntries", responses=documented(NotFound))
