@@ -18,6 +18,7 @@ from staking.operations.ledger.visits import Visits
 
 IN_FLIGHT_MAX = 256
 WINDING_UP_MAX = 512
+CLOSE_TIMEOUT_S = 3.0
 SWEEP_AFTER = timedelta(seconds=5)
 SWEEP_PAGE = 200
 SWEEP_PAGES_MAX = 50
@@ -82,9 +83,12 @@ class Ledger:
         return swept
 
     async def close(self) -> None:
-        """Finish the winding up that is under way; what fails is left to a sweeper."""
-        while self._winding_up:
-            await asyncio.wait(set(self._winding_up))
+        """Finish the winding up that is under way, for CLOSE_TIMEOUT_S at most; the rest is left to a sweeper."""
+        if not self._winding_up:
+            return
+        _, left = await asyncio.wait(set(self._winding_up), timeout=CLOSE_TIMEOUT_S)
+        for task in left:
+            task.cancel()
 
     async def _complete(self, standing: Standing) -> Posted | Refused:
         carried_out = await self._driver.drive(standing)
