@@ -62,10 +62,10 @@ class Rows:
         skip: int = 0,
         session: Session | None = None,
     ) -> list[Row]:
-        """At most `limit` rows; with `fields` only these and the key."""
+        """At most `limit` rows; with `fields` only these, whole where a path is named, and the key."""
         cursor = self._collection.find(
             where,
-            None if fields is None else list(fields),
+            _projection(fields),
             session=session.raw if session else None,
             batch_size=limit + 1,
         )
@@ -79,7 +79,7 @@ class Rows:
         self, where: Filter, *, fields: Sequence[str] | None = None, session: Session | None = None
     ) -> Row | None:
         raw = session.raw if session else None
-        return await self._call(self._collection.find_one(where, None if fields is None else list(fields), session=raw))
+        return await self._call(self._collection.find_one(where, _projection(fields), session=raw))
 
     async def insert(self, row: Row, *, session: Session | None = None) -> None:
         """Raises DuplicateKey."""
@@ -182,6 +182,11 @@ class Rows:
             raise StoreUnavailable from error
         except PyMongoError as error:
             raise translated(error, self.name) from error
+
+
+def _projection(fields: Sequence[str] | None) -> list[str] | None:
+    """Whole top-level fields: the embedded store leaves out what is named by a path."""
+    return None if fields is None else sorted({field.partition(".")[0] for field in fields})
 
 
 class _Duplicates(Exception):  # noqa: N818
