@@ -18,7 +18,7 @@ ACTIVATE_STAKE = "activate-stake"
 LOG_EXIT = "log-exit"
 LOG_DISTRIBUTION = "log-distribution"
 CREDIT_REWARD = "credit-reward"
-BATCH_STAKES_MAX = 400
+BATCH_STAKES_MAX = 200
 """Stakes that one movement of a distribution pays: each is a leg and a guard, and there is a leg and a guard more."""
 
 
