@@ -8,9 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from mock_store import mock_motor
+from staking_ledger import OMNI, Bank, debit, mortal
 from staking_service import StakingService, staking_service, user_reference
 
 from kit.ids import new_id
+from kit.problems import Unavailable
+from kit.references.attached import Attached
+from kit.store import StoreClient
 from staking.documents.balance import TokenBalance
 
 pytestmark = pytest.mark.anyio
@@ -179,6 +184,37 @@ async def test_version_stays_while_only_the_ledger_cleans_up(service: StakingSer
     assert after.headers["etag"] == before.headers["etag"]
     await service.credit(user, "1")
     assert (await service.user(user).get(f"/v1/balances/{user}")).headers["etag"] != before.headers["etag"]
+
+
+async def test_user_who_is_being_deleted_is_credited_nothing(service: StakingService) -> None:
+    fresh, empty = new_id(), new_id()
+    now = service.runtime.clock.now()
+    await service.runtime.references.create(
+        TokenBalance(id=empty, user_id=empty, created_at=now, updated_at=now), Attached([user_reference(empty)])
+    )
+    for user in (fresh, empty):
+        key = f"user_token_balances.userId|users|{user}"
+        await service.runtime.store.rows("reference_closures").insert({"_id": key, "epoch": 1, "closed": True})
+        refused(await service.credit(user, "1"), 409, "reference-closed")
+    assert await service.runtime.store.rows("movements").count({}) == 0
+
+
+async def test_what_a_dead_process_left_is_brought_to_its_end_by_the_service(tmp_path: Path) -> None:
+    inner, user = mock_motor(), new_id()
+    client, faults = mortal(inner)
+    quick = {"ledger_sweep_interval_s": 0.05, "ledger_sweep_after_s": 0}
+    async with staking_service(tmp_path, client=StoreClient.from_motor(inner)) as service:
+        await service.credit(user, "10")
+    faults.add("refuse", "update_many", "movements", times=1_000_000)
+    with pytest.raises(Unavailable):
+        await Bank(client).process().post(debit(user, 4 * OMNI))
+    async with staking_service(tmp_path, client=StoreClient.from_motor(inner), **quick) as service:
+        for _ in range(200):
+            if not await service.runtime.store.rows("movements").count({"open": True}):
+                break
+            await asyncio.sleep(0.05)
+        entries = (await service.user(user).get(f"/v1/balances/{user}/entries")).json()["items"]
+    assert [entry["amount"] for entry in entries] == ["-4.00000000", "10.00000000"]
 
 
 async def test_supply_has_an_end(service: StakingService) -> None:
