@@ -58,10 +58,8 @@ class Show:
 
     def _line(self, mark: str, style: str, title: str, note: str, began: float) -> None:
         elapsed = f"{(time.monotonic() - began) * 1000:7.0f} ms"
-        line = (
-            Text(f" {mark} ", style=style) + Text(f"{title:<{TITLE_WIDTH}}", style="bold") + Text(elapsed, style="dim")
-        )
-        self._console.print(line + Text(f"  {note}"), soft_wrap=True)
+        parts = ((f" {mark} ", style), (f"{title:<{TITLE_WIDTH}}", "bold"), (elapsed, "dim"), f"  {note}")
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
         table = Table(

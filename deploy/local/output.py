@@ -26,12 +26,12 @@ class Output:
 
     def line(self, name: str, text: str) -> None:
         """A line of a process's log."""
-        prefix = Text(f"{name:<{self._width}} │ ", style=self._styles.get(name, "white"))
-        self._write(prefix + Text.from_ansi(text))
+        prefix = (f"{name:<{self._width}} │ ", self._styles.get(name, "white"))
+        self._write(Text.assemble(prefix, Text.from_ansi(text)))
 
     def say(self, text: str, style: str = "bold") -> None:
         """A line of the supervisor's."""
-        self._write(Text(f"{SUPERVISOR:<{self._width}} │ ", style="bold") + Text(text, style=style))
+        self._write(Text.assemble((f"{SUPERVISOR:<{self._width}} │ ", "bold"), (text, style)))
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self._began
