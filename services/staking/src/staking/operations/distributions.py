@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from kit.identity import TREASURY as TREASURY_ROLE
 from kit.identity import Caller, not_found
 from kit.problems import FieldError, InvalidRequest
@@ -13,6 +15,8 @@ from staking.documents.pool import StakingPool
 from staking.domain.periods import period_before, period_of
 from staking.operations.distribution_batches import distribute_pool
 from staking.operations.ledger.ledger import Ledger
+
+_log = structlog.get_logger("staking.distributions")
 
 RUNNING = "running"
 DONE = "done"
@@ -89,10 +93,21 @@ async def _distribute_pools(runtime: Runtime, ledger: Ledger, period: str, goes_
         for row in page:
             if not goes_on():
                 return False
-            is_complete &= await distribute_pool(runtime, ledger, row["_id"], period, goes_on=goes_on)
+            is_complete &= await _distribute_pool(runtime, ledger, row["_id"], period, goes_on)
         if len(page) < POOLS_PAGE:
             return is_complete
         cursor = page[-1]["_id"]
+
+
+async def _distribute_pool(
+    runtime: Runtime, ledger: Ledger, pool_id: str, period: str, goes_on: Callable[[], bool]
+) -> bool:
+    """What one pool fails at must not keep the others from being paid."""
+    try:
+        return await distribute_pool(runtime, ledger, pool_id, period, goes_on=goes_on)
+    except Exception:  # noqa: BLE001 (told to operators, and tried again by the next run)
+        _log.exception("pool not distributed", pool=pool_id, period=period)
+        return False
 
 
 async def _progress(runtime: Runtime, period: str) -> Progress:
