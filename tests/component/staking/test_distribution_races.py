@@ -127,7 +127,7 @@ async def operations_of_a_distribution(folder: Path) -> int:
 async def test_worker_may_die_at_any_operation(tmp_path: Path, *, answered: bool) -> None:
     operations = await operations_of_a_distribution(tmp_path)
     assert operations > 20
-    for at in range(answered, operations, 2):
+    for at in range(answered, operations, 3):
         world = World(tmp_path)
         await world.prepare()
         async with world.process() as process:
