@@ -97,7 +97,12 @@ class BotsService:
         return await client.post(path, json={what: list(items)}, **options)
 
     async def performance(self, client: Client, bot: JSON) -> JSON:
-        return done(await client.get(f"/v1/bots/{bot['botId']}/performance"))
+        """A bot's figures as this replica gives them to the client's caller."""
+        return done(await self.here(client).get(f"/v1/bots/{bot['botId']}/performance"))
+
+    def here(self, client: Client) -> Client:
+        """The same caller at this replica."""
+        return Client(self.gateway, client.caller)
 
 
 def done(answer: httpx.Response) -> JSON:

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
-from stub_services import ID_SCHEMA, Json, body_of, document, entity, model, reference
+from stub_documents import ID_SCHEMA, Json, body_of, document, entity, model, reference
 
 ALICE = "01890a5d-ac96-774b-bcce-b302099a8001"
 BOB = "01890a5d-ac96-774b-bcce-b302099a8002"

@@ -5,10 +5,9 @@ A stub verifies the gateway's context as a service does, remembers each request,
 """
 
 import asyncio
-import copy
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,14 +18,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from kit.context import RequestContext, verify_context
-from kit.references.declaration import digest_of
 
 Json = dict[str, Any]
 Handler = Callable[["Seen", Callable[..., Awaitable[None]]], Awaitable[None]]
-ID_SCHEMA = {
-    "type": "string",
-    "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
-}
 
 
 @dataclass
@@ -76,6 +70,11 @@ class Stub:
 
     def to(self, path: str) -> list[Seen]:
         return [one for one in self.seen if one.target.partition("?")[0] == path]
+
+    @property
+    def questions(self) -> list[list[Json]]:
+        """The items of each validation call."""
+        return [call.json["items"] for call in self.to("/internal/references/validate")]
 
     @property
     def routed(self) -> list[Seen]:
@@ -284,60 +283,3 @@ async def serving(app: Any, protocol: type[HttpToolsProtocol]) -> AsyncIterator[
         await server.stop()
         to_app.put_nowait({"type": "lifespan.shutdown"})
         await lifespan
-
-
-# Documents.
-
-
-def reference(relationship: str, parent: str, *, on_delete: str = "RESTRICT", **more: Any) -> Json:
-    """An id's schema with its `x-reference`."""
-    return {**ID_SCHEMA, "x-reference": {"relationship": relationship, "parent": parent, "onDelete": on_delete, **more}}
-
-
-def entity(key: str, *references: Json, **more: Any) -> Json:
-    return {"key": key, "references": [one["x-reference"] for one in references], "parts": [], **more}
-
-
-def body_of(schema: Json) -> Json:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def model(**properties: Json) -> Json:
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def document(service: str, entities: Json, paths: Json, schemas: Json | None = None, **more: Any) -> Json:
-    """With the digests that `kit` would publish for the operations that have references."""
-    made: Json = {
-        "openapi": "3.1.0",
-        "info": {"title": service, "version": "0.1.0"},
-        "x-service": service,
-        "x-entities": entities,
-        "paths": copy.deepcopy(paths),
-        "components": {"schemas": schemas or {}},
-        **more,
-    }
-    for path, item in made["paths"].items():
-        for method, operation in item.items():
-            operation.setdefault("operationId", f"{method}{path.replace('/', '_')}")
-            operation.setdefault("responses", {"200": {"description": "OK"}})
-            named = list(_references_in([operation.get("requestBody"), operation.get("parameters")], made, set()))
-            if named and method not in ("get", "head"):
-                operation.setdefault("x-references-digest", digest_of(named))
-    return made
-
-
-def _references_in(value: Any, root: Json, seen: set[str]) -> Iterator[Json]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _references_in(one, root, seen)
-    elif isinstance(value, dict):
-        if "x-reference" in value:
-            yield value["x-reference"]
-        name = value.get("$ref")
-        if isinstance(name, str) and name not in seen:
-            seen.add(name)
-            yield from _references_in(root["components"]["schemas"][name.rsplit("/", 1)[1]], root, seen)
-        for key, one in value.items():
-            if key != "x-reference":
-                yield from _references_in(one, root, seen)

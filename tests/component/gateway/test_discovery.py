@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from api import problem
+from stub_documents import body_of, document, entity, model, reference
 from stub_platform import ACCOUNT, ALICE, BOT_USER, bots_document, bots_entities
-from stub_services import Stub, body_of, document, entity, model, reference, replies
+from stub_services import Stub, replies
 
 pytestmark = pytest.mark.anyio
 CREATE = {"exchangeAccountId": ACCOUNT, "marketPair": "BTC/USDT", "name": "grid"}

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from stub_services import Json, document, entity, reference
+from stub_documents import Json, document, entity, reference
 
 from gateway.assembly import Assembly
 from gateway.documents import ServiceDocument, read_document

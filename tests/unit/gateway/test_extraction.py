@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from stub_documents import Json, model, reference
 from stub_platform import ALICE, BOB, BOT_ACCOUNT, BOT_PAIR, BOT_USER, NULL, REWARD_SOURCE, REWARD_USER, TEXT, UNKNOWN
-from stub_services import Json, model, reference
 
 from gateway.extraction import Resolver, UnresolvedError, Wanted, in_body
 from gateway.reference_spec import DocumentRefusedError

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from stub_services import Json, document, entity
+from stub_documents import Json, document, entity
 
 from gateway.documents import ServiceDocument, read_document
 from gateway.merged_openapi import merge
