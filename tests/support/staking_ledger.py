@@ -1,11 +1,11 @@
 """The ledger on a store of its own, without the service around it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from mock_store import Faults, FaultyMotor
+from mock_store import Faults, FaultyMotor, mock_motor
 
 from kit.clock import Clock, SystemClock
 from kit.documents import Record
@@ -181,3 +181,31 @@ def die_at(faults: Faults, operation: int, *, answered: bool) -> None:
     if not answered:
         faults.add("lose", skip=operation)
     faults.add("refuse", skip=operation, times=1_000_000)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A user with something available, and two empty vaults."""
+
+    bank: Bank
+    inner: Any
+    user: str
+    v: str
+    w: str
+
+
+async def first_scene(amount: int = 100) -> Scene:
+    inner = mock_motor()
+    bank = Bank(StoreClient.from_motor(inner))
+    await bank.prepare()
+    return await next_scene(Scene(bank, inner, "", "", ""), amount)
+
+
+async def next_scene(before: Scene, amount: int = 100) -> Scene:
+    """On the same store, which is what takes time to make."""
+    scene = replace(before, user=new_id(), v=f"v-{new_id()}", w=f"w-{new_id()}")
+    await scene.bank.open(scene.user, vaults=[Vault(id=scene.v), Vault(id=scene.w)])
+    ledger = scene.bank.process()
+    await ledger.post(credit(scene.user, amount))
+    await ledger.close()
+    return scene

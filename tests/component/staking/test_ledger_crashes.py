@@ -1,52 +1,16 @@
 """A process dies at any of its store operations; a sweeper or a retry brings the movement to its end."""
 
-import asyncio
-from dataclasses import dataclass, replace
-from typing import Any
-
 import pytest
-from mock_store import mock_motor
-from staking_ledger import AT_ONCE, Bank, Vault, credit, debit, die_at, lock, mortal, movement, vault
+from staking_ledger import AT_ONCE, Scene, credit, die_at, first_scene, lock, mortal, movement, next_scene, vault
 
-from kit.ids import new_id
 from kit.problems import Unavailable
-from kit.store import StoreClient
 from staking.domain.balances import available
 from staking.domain.ledger import Effect, Guard, Movement, Place, Posted, Refused, Why
-from staking.domain.ledger_marks import MARKS_MAX
 from staking.domain.system_accounts import TREASURY
 from staking.operations.ledger.kinds import EffectCall
 
 pytestmark = pytest.mark.anyio
 OPERATIONS_MAX = 40
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A user with something available, and two empty vaults."""
-
-    bank: Bank
-    inner: Any
-    user: str
-    v: str
-    w: str
-
-
-async def first_scene(amount: int = 100) -> Scene:
-    inner = mock_motor()
-    bank = Bank(StoreClient.from_motor(inner))
-    await bank.prepare()
-    return await next_scene(Scene(bank, inner, "", "", ""), amount)
-
-
-async def next_scene(before: Scene, amount: int = 100) -> Scene:
-    """On the same store, which is what takes time to make."""
-    scene = replace(before, user=new_id(), v=f"v-{new_id()}", w=f"w-{new_id()}")
-    await scene.bank.open(scene.user, vaults=[Vault(id=scene.v), Vault(id=scene.w)])
-    ledger = scene.bank.process()
-    await ledger.post(credit(scene.user, amount))
-    await ledger.close()
-    return scene
 
 
 async def post_and_die(scene: Scene, doomed: Movement, at: int, *, answered: bool) -> bool:
@@ -191,77 +155,6 @@ async def test_an_effect_that_fails_is_tried_again_by_the_sweeper() -> None:
     assert await ledger.sweep(older_than=AT_ONCE) == 0
     assert await ledger.sweep(older_than=AT_ONCE) == 1
     assert (await bank.healed()).findings == []
-
-
-async def test_a_hold_that_read_the_account_before_the_refusal_fails_after_it() -> None:
-    """The refusal is decided on an older look at the account, and holds nothing there itself: only the version that it
-    raises all the same keeps the other driver's hold from taking what nobody would give back."""
-    scene = await first_scene(amount=30)
-    bank, user, inner = scene.bank, scene.user, scene.inner
-    blocking = movement((available(user), -30), (vault(scene.v, "room"), -1), (vault(scene.v), 31), id_="blocking")
-    client, faults = mortal(inner)
-    faults.add("refuse", "find", "vaults", times=1_000_000)
-    with pytest.raises(Unavailable):
-        await bank.process(client).post(blocking)
-
-    refusing, refusing_faults = mortal(inner)
-    refusal = refusing_faults.add("hold", "update_one", "movements")
-    refuser = bank.process(refusing)
-    wanted = movement((available(user), -30), (vault(scene.v), 30), id_="wanted")
-    refused = asyncio.create_task(refuser.post(wanted))
-    await refusal.gate.reached.wait()
-    assert isinstance(await bank.process().drive("blocking"), Refused)
-
-    holding, holding_faults = mortal(inner)
-    hold = holding_faults.add("hold", "update_one", "user_token_balances")
-    holder = bank.process(holding)
-    held = asyncio.create_task(holder.drive("wanted"))
-    await hold.gate.reached.wait()
-    refusal.gate.open()
-    assert isinstance(await refused, Refused)
-    hold.gate.open()
-    assert isinstance(await held, Refused)
-    assert (await bank.balance(user)).available == 30
-    assert (await bank.healed()).findings == []
-
-
-async def test_a_movement_is_read_after_the_account_it_holds() -> None:
-    """The other way round, a driver would hold for a movement that was refused and settled between its two reads."""
-    scene = await first_scene()
-    bank, user, inner = scene.bank, scene.user, scene.inner
-    client, faults = mortal(inner)
-    look = faults.add("hold", "find", "user_token_balances")
-    slow = bank.process(client)
-    wanted = movement((available(user), -30), (vault(scene.v, "room"), -30), (vault(scene.v), 60), id_="wanted")
-    posting = asyncio.create_task(slow.post(wanted))
-    await look.gate.reached.wait()
-    assert isinstance(await bank.process().drive("wanted"), Refused)
-    look.gate.open()
-    assert isinstance(await posting, Refused)
-    assert (await bank.balance(user)).available == 100
-    assert (await bank.healed()).findings == []
-
-
-async def test_a_full_account_helps_the_oldest_on_before_it_takes_another() -> None:
-    scene = await first_scene(amount=1000)
-    bank, user, inner = scene.bank, scene.user, scene.inner
-    for number in range(MARKS_MAX):
-        client, faults = mortal(inner)
-        faults.add("refuse", "update_many", "movements", times=1_000_000)
-        with pytest.raises(Unavailable):
-            await bank.process(client).post(
-                movement((available(user), -1), (vault(scene.v), 1), id_=f"left{number:02}")
-            )
-    assert len((await bank.balance(user)).marks) == MARKS_MAX
-
-    ledger = bank.process()
-    outcome = await ledger.post(debit(user, 10))
-
-    assert isinstance(outcome, Posted)
-    await ledger.close()
-    assert 0 < (await bank.vault(scene.v)).amount < MARKS_MAX
-    assert (await bank.healed()).findings == []
-    assert (await bank.balance(user)).available == 1000 - 10 - MARKS_MAX
 
 
 async def test_what_was_posted_but_not_carried_out_is_carried_out_for_a_reader() -> None:
