@@ -202,7 +202,7 @@ async def test_user_who_is_being_deleted_is_credited_nothing(service: StakingSer
 async def test_what_a_dead_process_left_is_brought_to_its_end_by_the_service(tmp_path: Path) -> None:
     inner, user = mock_motor(), new_id()
     client, faults = mortal(inner)
-    quick = {"ledger_sweep_interval_s": 0.05, "ledger_sweep_after_s": 0}
+    quick: dict[str, Any] = {"ledger_sweep_interval_s": 0.05, "ledger_sweep_after_s": 0}
     async with staking_service(tmp_path, client=StoreClient.from_motor(inner)) as service:
         await service.credit(user, "10")
     faults.add("refuse", "update_many", "movements", times=1_000_000)
