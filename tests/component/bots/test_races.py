@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from bots_service import BotsService, Trader, bots_service, done, pages, problem, sample, trade
 from mock_store import Faults, faulty_client
 
-from bots.documents.bot_performance import BotPerformance
+from bots.documents.bot_performance import BotPerformance, ClosedTrade
+from bots.domain.moments import epoch_ms
+from bots.domain.samples import hour_of
 from bots.operations.deliveries import WRITER_LIFE_S
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +62,44 @@ async def test_replicas_that_take_the_same_samples_at_once_count_each_once(repli
     shown = await other.performance(owner.client, bot)
     assert shown["equity"] == "1179"
     assert shown == await performance_made_anew(one, owner, bot)
+
+
+async def test_replicas_that_fill_one_hour_at_once_lose_nothing(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    done(await one.deliver(one.engine, bot, "samples", [sample(0)]))
+    answers = await asyncio.gather(
+        *(
+            service.deliver(service.engine, bot, "samples", [sample(minute), sample(minute + 10)])
+            for minute in range(1, 6)
+            for service in (one, other)
+        )
+    )
+    assert sum(done(answer)["created"] for answer in answers) == 10
+    assert len(await pages(owner.client, f"/v1/bots/{bot['botId']}/performance/history")) == 11
+    assert (await one.performance(owner.client, bot))["equity"] == "1015"
+
+
+async def test_replicas_that_change_one_trade_at_once_leave_one_of_their_versions(replicas: Replicas) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    done(await one.deliver(one.engine, bot, "trades", [trade(0)]))
+    answers = await asyncio.gather(
+        *(
+            service.deliver(service.engine, bot, "trades", [trade(0, profit=str(profit))])
+            for profit in (20, 30)
+            for service in (one, other)
+        )
+    )
+    updated = sum(done(answer)["updated"] for answer in answers)
+    stored = await one.runtime.store.collection(ClosedTrade).find_one({"botId": bot["botId"]})
+    assert stored is not None
+    assert stored.version == 1 + updated
+    (left,) = await pages(owner.client, f"/v1/bots/{bot['botId']}/performance/trades")
+    assert left["profit"] in {"20", "30"}
+    assert (await other.performance(owner.client, bot))["realizedPnl"] == left["profit"]
 
 
 async def test_replicas_that_take_the_same_trades_at_once_count_each_once(replicas: Replicas) -> None:
@@ -124,6 +165,54 @@ async def test_figures_are_true_after_a_writer_died_before_it_ended(
     assert record.figures_revision == record.revision
 
 
+async def test_reading_between_announcement_and_writing_keeps_no_old_figure(replicas: Replicas, faults: Faults) -> None:
+    """The writer dies after its parts are written and before it says so; a reader came in between."""
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    done(await one.deliver(one.engine, bot, "samples", [sample(0)]))
+    held = faults.add("hold", "insert_many", "bot_performance_hours")
+    delivery = asyncio.create_task(one.deliver(one.engine, bot, "samples", [sample(90)]))
+    await held.gate.reached.wait()
+    assert (await other.performance(owner.client, bot))["equity"] == "1000"
+    record = await one.runtime.store.collection(BotPerformance).get(bot["botId"])
+    assert record is not None
+    assert record.stale_hour == hour_of(epoch_ms(datetime(2026, 1, 1, 1, 30, tzinfo=UTC)) // 60_000)
+    faults.add("refuse", "update_one", "bot_performance")
+    held.gate.open()
+    problem(await delivery, 503, "unavailable")
+    assert (await other.performance(owner.client, bot))["equity"] == "1090"
+
+
+async def test_figures_that_were_overtaken_are_not_kept_as_current(replicas: Replicas, faults: Faults) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    done(await one.deliver(one.engine, bot, "samples", [sample(0)]))
+    held = faults.add("hold", "update_one", "bot_performance")
+    reading = asyncio.create_task(one.performance(owner.client, bot))
+    await held.gate.reached.wait()
+    done(await other.deliver(other.engine, bot, "samples", [sample(90)]))
+    held.gate.open()
+    assert (await reading)["equity"] == "1000"
+    assert (await other.performance(owner.client, bot))["equity"] == "1090"
+
+
+async def test_writer_that_ends_after_it_was_given_up_is_still_counted(replicas: Replicas, faults: Faults) -> None:
+    one, other = replicas
+    owner = one.trader()
+    bot = await one.created(owner)
+    done(await one.deliver(one.engine, bot, "samples", [sample(0)]))
+    held = faults.add("hold", "insert_many", "bot_performance_hours")
+    delivery = asyncio.create_task(one.deliver(one.engine, bot, "samples", [sample(90)]))
+    await held.gate.reached.wait()
+    other.clock.advance(WRITER_LIFE_S + 1)
+    assert (await other.performance(owner.client, bot))["equity"] == "1000"
+    held.gate.open()
+    done(await delivery)
+    assert (await other.performance(owner.client, bot))["equity"] == "1090"
+
+
 @pytest.mark.parametrize("kind", ["refuse", "lose"])
 @pytest.mark.parametrize(
     ("operation", "collection"),
@@ -159,7 +248,7 @@ async def test_action_whose_event_was_not_written_is_finished_by_its_repetition(
     bot = await one.created(owner)
     faults.add("refuse", "insert_many", "bot_events")
     problem(await one.act(owner.client, bot, "start", idempotency_key="go"), 503, "unavailable")
-    there = other.gateway.as_(owner.id)
+    there = other.here(owner.client)
     again = await other.act(there, bot, "start", idempotency_key="go")
     assert done(again)["status"] == "running"
     (event,) = await pages(there, f"/v1/bots/{bot['botId']}/events")
@@ -171,7 +260,7 @@ async def test_create_whose_answer_was_lost_is_found_by_its_repetition(replicas:
     owner = one.trader()
     faults.add("lose", "update_many", "trading_bots")
     first = await one.create(owner, name="once", idempotency_key="k")
-    again = await other.create(owner, name="once", idempotency_key="k", client=other.gateway.as_(owner.id))
+    again = await other.create(owner, name="once", idempotency_key="k", client=other.here(owner.client))
     bots = await pages(owner.client, "/v1/bots")
     assert len(bots) == 1
     assert done(again)["botId"] == bots[0]["botId"]
@@ -183,7 +272,7 @@ async def test_of_two_starts_at_once_one_happens(replicas: Replicas) -> None:
     owner = one.trader()
     bot = await one.created(owner)
     answers = await asyncio.gather(
-        *(service.act(service.gateway.as_(owner.id), bot, "start") for service in (one, other, one))
+        *(service.act(service.here(owner.client), bot, "start") for service in (one, other, one))
     )
     assert sorted(answer.status_code for answer in answers)[0] == 200
     assert [answer.status_code for answer in answers].count(200) == 1
@@ -200,9 +289,7 @@ async def test_changes_at_once_are_all_kept(replicas: Replicas) -> None:
     bot = await one.created(owner)
     path = f"/v1/bots/{bot['botId']}"
     patches = [(one, {"notes": "n"}), (other, {"tags": ["t"]}), (one, {"maxDrawdownStop": 0.5}), (other, {"name": "x"})]
-    answers = await asyncio.gather(
-        *(service.gateway.as_(owner.id).patch(path, json=patch) for service, patch in patches)
-    )
+    answers = await asyncio.gather(*(service.here(owner.client).patch(path, json=patch) for service, patch in patches))
     assert [answer.status_code for answer in answers] == [200] * 4
     shown = done(await owner.client.get(path))
     assert (shown["notes"], shown["tags"], shown["maxDrawdownStop"], shown["name"]) == ("n", ["t"], 0.5, "x")
@@ -213,10 +300,7 @@ async def test_of_two_bots_with_one_name_at_once_one_is_made(replicas: Replicas)
     one, other = replicas
     owner = one.trader()
     answers = await asyncio.gather(
-        *(
-            service.create(owner, name="same", client=service.gateway.as_(owner.id))
-            for service in (one, other, one, other)
-        )
+        *(service.create(owner, name="same", client=service.here(owner.client)) for service in (one, other, one, other))
     )
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     assert len(await pages(owner.client, "/v1/bots")) == 1

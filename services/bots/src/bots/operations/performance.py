@@ -119,8 +119,7 @@ async def _save(runtime: Runtime, record: BotPerformance, changes: dict[str, Any
     gone = {name: "" for name, value in stale.items() if value is None}
     gone |= {f"writing.{token}": "" for token in record.writing.keys() - writers.keys()}
     changes |= {name: value for name, value in stale.items() if value is not None}
-    if not writers:
-        changes["figuresRevision"] = record.revision
+    changes["figuresRevision"] = record.revision
     update: dict[str, Any] = {"$set": changes, "$inc": {"version": 1}}
     if gone:
         update["$unset"] = gone
