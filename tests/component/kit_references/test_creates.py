@@ -221,6 +221,40 @@ class TestTakenValues:
         assert [one.fields for one in taken] == [("_id",), ("_id",)]
         assert await office.store.collection(Desk).count({}) == 1
 
+    async def test_of_two_with_the_same_id_the_other_is_never_told_that_it_is_its_own(
+        self, office: Office, faults: Faults
+    ) -> None:
+        same = new_id()
+        many = [desk(id=same, name=name) for name in ("a", "b")]
+        collision = faults.add("hold", "find_one", "desks")
+        creating = [asyncio.create_task(office.references.create(one, attached(one))) for one in many]
+        await collision.gate.reached.wait()
+        await asyncio.wait(creating, return_when=asyncio.FIRST_COMPLETED)
+        collision.gate.open()
+        results = await asyncio.gather(*creating, return_exceptions=True)
+        assert sorted(type(result).__name__ for result in results) == ["Desk", "DuplicateKey"]
+
+    async def test_removal_leaves_the_intent_of_another_with_the_same_id(self, office: Office, faults: Faults) -> None:
+        same = new_id()
+        first, second = desk(id=same, name="a"), desk(id=same, name="b")
+        faults.add("refuse", "update_many", "desks")
+        commit = faults.add("hold", "update_many", "desks")
+        unsure = faults.add("hold", "delete_one", "desks")
+        tasks = [asyncio.create_task(office.references.create(first, attached(first)))]
+        await unsure.gate.reached.wait()
+        await office.store.rows("desks").delete_many({"_id": same})
+        tasks.append(asyncio.create_task(office.again().references.create(second, attached(second))))
+        await commit.gate.reached.wait()
+        (intent,) = await office.intents()
+        unsure.gate.open()
+        with pytest.raises(DuplicateKey):
+            await tasks[0]
+        row = await office.row(second)
+        assert row is not None
+        assert row["_token"] == intent["_token"]
+        commit.gate.open()
+        assert await tasks[1] == second
+
     async def test_intent_of_somebody_who_is_gone_is_helped_to_its_end(self, office: Office) -> None:
         first, second = await _intent_of_somebody(office)
         with pytest.raises(DuplicateKey):

@@ -150,8 +150,7 @@ class Creator:
 
 
 def _commits(batch: Sequence[Create]) -> list[tuple[Filter, Filter]]:
-    """One update for each token. Never one with all tokens: with a sending of the same id that was lost and arrives
-    late, it would match a row that nobody has looked the closures up for."""
+    """One update for each token, mostly one in all: not every store finds a row quickly by a list of tokens."""
     ids: dict[str, list[str]] = {}
     for work in batch:
         ids.setdefault(work.token, []).append(work.id)
