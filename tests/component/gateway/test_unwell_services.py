@@ -70,17 +70,29 @@ async def test_service_that_does_not_speak_http_is_unavailable(platform: Any, wo
         server.close()
 
 
-async def test_answer_that_breaks_off_is_not_taken_for_whole(platform: Any) -> None:
+def breaking_off(announced: int) -> Any:
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\nhalf" % announced)
         await writer.drain()
         await asyncio.sleep(0.1)
         writer.close()
 
+    return half
+
+
+async def test_short_answer_that_breaks_off_is_a_problem(platform: Any) -> None:
     async with platform.gateway() as client:
         await platform.bots.stop()
-        server = await asyncio.start_server(half, "127.0.0.1", platform.bots.port)
+        server = await asyncio.start_server(breaking_off(100), "127.0.0.1", platform.bots.port)
+        problem(await client.get("/v1/bots"), 503, "unavailable")
+        server.close()
+
+
+async def test_long_answer_that_breaks_off_is_not_taken_for_whole(platform: Any) -> None:
+    async with platform.gateway() as client:
+        await platform.bots.stop()
+        server = await asyncio.start_server(breaking_off(1_000_000), "127.0.0.1", platform.bots.port)
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get("/v1/bots")
         server.close()
