@@ -1,24 +1,32 @@
-"""Connections to one service: its addresses taken in turn, and a pool of idle connections for each of them."""
+"""Requests to one service: its addresses taken in turn, over aiohttp's pool of connections.
+
+What aiohttp is told not to do is what a gateway must not: follow redirects, keep cookies, decompress, add headers.
+"""
 
 import asyncio
-import ssl
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.connection import Connection, Headers, connect
-from gateway.upstream_errors import AnswerTimeoutError, BadAnswerError, NotSentError, UpstreamError
+import aiohttp
+from yarl import URL
+
+from gateway.upstream_errors import AnswerLostError, AnswerTimeoutError, BadAnswerError, NotSentError, UpstreamError
+
+Headers = list[tuple[bytes, bytes]]
 
 CONNECTIONS_MAX: Final = 512
-"""Open to one address at a time; a request beyond it is not sent."""
+"""Open to one address at a time; a request beyond it waits no longer than for a connection."""
 CONNECT_TIMEOUT_S: Final = 1.0
 IDLE_S_MAX: Final = 4.0
 """Below the five seconds after which uvicorn by itself closes an idle connection: a request should not meet one being
 closed."""
 DOWN_S: Final = 1.0
 """For so long an address that took no connection is asked last."""
+HEADER_BYTES_MAX: Final = 64 * 1024
+BUFFER_BYTES_MAX: Final = 256 * 1024
+_ADDED_BY_ITSELF: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,74 +50,79 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    @property
+    def origin(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self}"
 
-class _Pool:
-    """The connections to one address."""
 
-    def __init__(self, address: Address) -> None:
-        self.address = address
-        self.host_line = b"host: " + str(address).encode("ascii") + b"\r\n"
-        self.open_count = 0
-        self.down_until = 0.0
-        self._idle: deque[Connection] = deque()
-        self._tls = ssl.create_default_context() if address.tls else None
+@dataclass(slots=True)
+class Content:
+    """A request's body that comes in parts. `length` is None if it isn't known; `sent` tells that all of it went."""
 
-    def idle(self, now: float) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed and now - connection.idle_since < IDLE_S_MAX:
-                return connection
-            self.discard(connection)
-        return None
+    parts: AsyncIterable[bytes]
+    length: int | None
+    sent: bool = False
+    error: Exception | None = None
 
-    async def fresh(self, now: float) -> Connection:
-        if self.open_count >= CONNECTIONS_MAX:
-            raise NotSentError("all connections to the service are in use")
-        self.open_count += 1
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            return await connect(self.address.host, self.address.port, tls=self._tls, timeout_s=CONNECT_TIMEOUT_S)
-        except NotSentError:
-            self.open_count -= 1
-            self.down_until = now + DOWN_S
+            async for part in self.parts:
+                yield part
+        except Exception as error:
+            self.error = error
             raise
-        except BaseException:
-            self.open_count -= 1
-            raise
-
-    def release(self, connection: Connection, now: float) -> None:
-        if connection.reusable:
-            connection.idle_since = now
-            self._idle.append(connection)
-        else:
-            self.discard(connection)
-
-    def discard(self, connection: Connection) -> None:
-        self.open_count -= 1
-        connection.close()
-
-    def drop_stale(self, now: float) -> None:
-        """Close what has been idle for too long; the longest idle is first."""
-        while self._idle and (self._idle[0].closed or now - self._idle[0].idle_since >= IDLE_S_MAX):
-            self.discard(self._idle.popleft())
-
-    def close(self) -> None:
-        while self._idle:
-            self.discard(self._idle.popleft())
+        self.sent = True
 
 
 class Exchange:
-    """One request on its way. `connection` has the answer; leave by `Upstream.done`."""
+    """An answer whose head has come. `headers` have their names in lower case; leave by `done`."""
 
-    __slots__ = ("_timer", "connection", "pool")
+    __slots__ = ("_content", "_response", "headers", "status")
 
-    def __init__(self, pool: _Pool, connection: Connection, timer: asyncio.TimerHandle) -> None:
-        self.pool = pool
-        self.connection = connection
-        self._timer = timer
+    def __init__(self, response: aiohttp.ClientResponse, content: Content | None) -> None:
+        self._response = response
+        self._content = content
+        self.status = response.status
+        self.headers: Headers = [(name.lower(), value) for name, value in response.raw_headers]
 
-    def without_deadline(self) -> None:
-        """From here the answer's body may take its time; who reads it sets limits of its own."""
-        self._timer.cancel()
+    def is_short(self) -> bool:
+        """Whether all of the body is here, or will be soon."""
+        length = self._response.content_length
+        return self._response.content.is_eof() or (length is not None and length <= BUFFER_BYTES_MAX)
+
+    async def chunk(self) -> bytes:
+        """What has come of the body since the last call; waits if that is nothing; empty at the end."""
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise AnswerLostError("the service closed the connection before it had answered") from error
+
+    async def read(self, bytes_max: int, deadline: float) -> bytes:
+        """The rest of the body. Raises BadAnswerError if it is longer than `bytes_max`, AnswerTimeoutError if it is not
+        there at `deadline`, in the event loop's time."""
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout_at(deadline):
+                while chunk := await self.chunk():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > bytes_max:
+                        raise BadAnswerError(f"the service's answer is longer than {bytes_max} bytes")
+        except TimeoutError:
+            raise AnswerTimeoutError("the service has not answered in time") from None
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def abort(self) -> None:
+        """End the connection; whoever waits for a chunk gets AnswerLostError."""
+        self._response.close()
+
+    def done(self) -> None:
+        """The answer was read, or nobody wants the rest of it: then the connection is of no more use."""
+        if self._response.content.is_eof() and (self._content is None or self._content.sent):
+            self._response.release()
+        else:
+            self._response.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,52 +142,58 @@ class Upstream:
 
     def __init__(self, service: str, addresses: Sequence[Address]) -> None:
         self.service = service
-        self._pools = [_Pool(address) for address in addresses]
+        self._addresses = list(addresses)
+        self._down_until = dict.fromkeys(addresses, 0.0)
         self._turn = 0
+        self._opened: aiohttp.ClientSession | None = None
 
     async def start(
         self,
-        request: bytes,
-        fields: bytes,
-        body: bytes,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes | Content,
         *,
         deadline: float,
-        whole: bool = True,
-        without_body: bool = False,
     ) -> Exchange:
-        """Send a request: `request` is its first line, `fields` its header lines without `host`, both with their line
-        ends. `deadline` is in the event loop's time. Raises NotSentError when every address refused,
-        AnswerTimeoutError past the deadline."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        """Send a request and wait for its answer's head. `deadline` is in the event loop's time.
+
+        Raises NotSentError when every address refused, AnswerTimeoutError past the deadline, AnswerLostError,
+        BadAnswerError, and what reading a body in parts raises.
+        """
+        now = asyncio.get_running_loop().time()
         if now >= deadline:
             raise AnswerTimeoutError("the deadline passed before the request was sent")
         failure: UpstreamError = NotSentError("the service has no address")
-        for pool in self._in_turn(now):
-            # An idle connection may turn out closed: nothing was sent then, and a fresh one is made.
-            for _ in range(2):
-                try:
-                    connection = pool.idle(now) or await pool.fresh(now)
-                except NotSentError as error:
-                    failure = error
-                    break
-                try:
-                    data = b"%b%b%b\r\n%b" % (request, pool.host_line, fields, body)
-                    connection.begin(data, whole=whole, without_body=without_body)
-                except NotSentError as error:
-                    failure = error
-                    pool.discard(connection)
-                    continue
-                timer = loop.call_at(
-                    deadline, connection.fail, AnswerTimeoutError("the service has not answered in time")
-                )
-                return Exchange(pool, connection, timer)
+        for address in self._in_turn(now):
+            url = URL(address.origin + target, encoded=True)
+            try:
+                return await self._ask(method, url, headers, body, deadline)
+            except NotSentError as error:
+                self._down_until[address] = now + DOWN_S
+                failure = error
         raise failure
 
-    def done(self, exchange: Exchange) -> None:
-        """The answer was read, or nobody wants the rest of it."""
-        exchange.without_deadline()
-        exchange.pool.release(exchange.connection, asyncio.get_running_loop().time())
+    async def _ask(
+        self, method: str, url: URL, headers: Sequence[tuple[str, str]], body: bytes | Content, deadline: float
+    ) -> Exchange:
+        content = body if isinstance(body, Content) else None
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._session.request(
+                    method, url, headers=headers, data=body or None, allow_redirects=False
+                )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSentError(f"no connection: {type(error).__name__}") from error
+        except TimeoutError:
+            raise AnswerTimeoutError("the service has not answered in time") from None
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
+            raise BadAnswerError("the service's answer is not HTTP") from error
+        except (aiohttp.ClientError, OSError) as error:
+            if content is not None and content.error is not None:
+                raise content.error from None
+            raise AnswerLostError("the service closed the connection before it had answered") from error
+        return Exchange(response, content)
 
     async def fetch(
         self,
@@ -187,43 +206,37 @@ class Upstream:
         body_bytes_max: int,
     ) -> SmallAnswer:
         """A request of the gateway's own, with its answer. Raises UpstreamError."""
-        fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        if body or method != "GET":
-            fields += f"content-length: {len(body)}\r\n"
         deadline = asyncio.get_running_loop().time() + timeout_s
-        request = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
-        exchange = await self.start(request, fields.encode("ascii"), body, deadline=deadline)
+        exchange = await self.start(method, target, headers, body, deadline=deadline)
         try:
-            connection = exchange.connection
-            await connection.head()
-            return SmallAnswer(connection.status, connection.headers, await read_whole(connection, body_bytes_max))
+            return SmallAnswer(exchange.status, exchange.headers, await exchange.read(body_bytes_max, deadline))
         finally:
-            self.done(exchange)
+            exchange.done()
 
-    def _in_turn(self, now: float) -> Sequence[_Pool]:
-        if len(self._pools) == 1:
-            return self._pools
-        self._turn = (self._turn + 1) % len(self._pools)
-        turned = self._pools[self._turn :] + self._pools[: self._turn]
-        return sorted(turned, key=lambda pool: pool.down_until > now)
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        """Made in the event loop that uses it."""
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_MAX, keepalive_timeout=IDLE_S_MAX),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S),
+                skip_auto_headers=_ADDED_BY_ITSELF,
+                auto_decompress=False,
+                read_bufsize=BUFFER_BYTES_MAX,
+                max_line_size=HEADER_BYTES_MAX,
+                max_field_size=HEADER_BYTES_MAX,
+            )
+        return self._opened
 
-    def drop_stale(self) -> None:
-        now = asyncio.get_running_loop().time()
-        for pool in self._pools:
-            pool.drop_stale(now)
+    def _in_turn(self, now: float) -> Sequence[Address]:
+        if len(self._addresses) == 1:
+            return self._addresses
+        self._turn = (self._turn + 1) % len(self._addresses)
+        turned = self._addresses[self._turn :] + self._addresses[: self._turn]
+        return sorted(turned, key=lambda address: self._down_until[address] > now)
 
-    def close(self) -> None:
-        for pool in self._pools:
-            pool.close()
-
-
-async def read_whole(connection: Connection, bytes_max: int) -> bytes:
-    """The rest of an answer's body. Raises BadAnswerError if it is longer than `bytes_max`."""
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await connection.chunk():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > bytes_max:
-            raise BadAnswerError(f"the service's answer is longer than {bytes_max} bytes")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    async def close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()

@@ -3,23 +3,21 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.client import Exchange, SmallAnswer, Upstream, read_whole
-from gateway.connection import Connection
+from gateway.client import BUFFER_BYTES_MAX, Content, Exchange, SmallAnswer, Upstream
 from gateway.headers import answer_headers
 from gateway.references import NOTHING, Checked
-from gateway.request import ClientGoneError, Request, RequestTimeout, Routed, chunk
-from gateway.upstream_errors import AnswerTimeoutError, BadAnswerError, NotSentError, UpstreamError
+from gateway.request import ClientGoneError, Request, RequestTimeout, Routed
+from gateway.upstream_errors import AnswerTimeoutError, NotSentError, UpstreamError
 from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
 from kit.problems import DeadlineExceeded, Problem, Unavailable
 
 CONTEXT_S: Final = 30
 READ_BYTES_MAX: Final = 256 * 1024
 """A refusal that the gateway has to look at is at most so long."""
-_CONTEXT_NAME: Final = HEADER_NAME.lower().encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,49 +64,29 @@ class Forwarder:
             raise problem_of(error, service) from error
 
     async def _send(self, routed: Routed, attached: Attached) -> Exchange:
-        request, body = routed.request, routed.body
-        upstream = self._upstreams[routed.operation.service]
-        first_line = f"{request.method} {request.target} HTTP/1.1\r\n".encode("latin-1")
-        fields, payload = self._fields(routed, attached)
-        exchange = await upstream.start(
-            first_line,
-            fields,
-            payload,
-            deadline=routed.deadline,
-            whole=body.whole,
-            without_body=request.method == "HEAD",
-        )
-        try:
-            if not body.whole:
-                await self._pass_body(exchange.connection, routed)
-            await exchange.connection.head()
-        except BaseException:
-            upstream.done(exchange)
-            raise
-        return exchange
+        request, body, operation = routed.request, routed.body, routed.operation
+        headers = self._headers(routed, attached)
+        content: bytes | Content = body.first
+        if not body.whole:
+            content = Content(_parts(routed), request.headers.content_length)
+            if content.length is not None:
+                headers.append(("content-length", str(content.length)))
+        elif body.first or operation.is_write:
+            headers.append(("content-length", str(len(body.first))))
+        upstream = self._upstreams[operation.service]
+        return await upstream.start(request.method, request.target, headers, content, deadline=routed.deadline)
 
-    def _fields(self, routed: Routed, attached: Attached) -> tuple[bytes, bytes]:
-        """The header lines, and what there is of the body in the form it is sent in."""
-        request, body, trace = routed.request, routed.body, routed.request.trace
-        lines = b"%b%b: %b\r\nx-request-id: %b\r\ntraceparent: 00-%b-%b-%b\r\n" % (
-            request.headers.lines,
-            _CONTEXT_NAME,
-            self._context(routed, attached).encode("ascii"),
-            request.id.encode("ascii"),
-            (trace.trace_id or "").encode("ascii"),
-            os.urandom(8).hex().encode("ascii"),
-            trace.flags.encode("ascii"),
-        )
+    def _headers(self, routed: Routed, attached: Attached) -> list[tuple[str, str]]:
+        request, trace = routed.request, routed.request.trace
+        headers = [
+            *request.headers.passed_on,
+            (HEADER_NAME, self._context(routed, attached)),
+            ("x-request-id", request.id),
+            ("traceparent", f"00-{trace.trace_id}-{os.urandom(8).hex()}-{trace.flags}"),
+        ]
         if trace.tracestate:
-            lines += b"tracestate: %b\r\n" % trace.tracestate.encode("latin-1")
-        if body.whole:
-            if body.first or routed.operation.is_write:
-                lines += b"content-length: %d\r\n" % len(body.first)
-            return lines, body.first
-        length = request.headers.content_length
-        if length is not None:
-            return lines + b"content-length: %d\r\n" % length, body.first
-        return lines + b"transfer-encoding: chunked\r\n", chunk(body.first, last=False)
+            headers.append(("tracestate", trace.tracestate))
+        return headers
 
     def _context(self, routed: Routed, attached: Attached) -> str:
         request, operation = routed.request, routed.operation
@@ -130,55 +108,49 @@ class Forwarder:
         )
         return sign_context(context, self._keys[operation.service])
 
-    async def _pass_body(self, connection: Connection, routed: Routed) -> None:
-        body = routed.body
-        chunked = routed.request.headers.content_length is None
-        try:
-            async with asyncio.timeout_at(routed.deadline):
-                while not body.whole and not connection.status:
-                    part = await body.next()
-                    connection.write(chunk(part, last=body.whole) if chunked else part)
-                    await connection.drained()
-        except TimeoutError:
-            raise RequestTimeout("The rest of the body did not come in time.") from None
-        connection.sent_all = body.whole
-
     async def read(self, routed: Routed, exchange: Exchange) -> SmallAnswer:
         """An answer to look at, whole. Raises a Problem if it breaks off."""
-        connection = exchange.connection
         try:
-            return SmallAnswer(connection.status, connection.headers, await read_whole(connection, READ_BYTES_MAX))
+            body = await exchange.read(READ_BYTES_MAX, routed.deadline)
+            return SmallAnswer(exchange.status, exchange.headers, body)
         except UpstreamError as error:
             raise problem_of(error, routed.operation.service) from error
         finally:
-            self._upstreams[routed.operation.service].done(exchange)
+            exchange.done()
 
     async def answer(self, routed: Routed, exchange: Exchange) -> None:
-        """Passes the answer on. Raises UpstreamError if it breaks off, when the client's connection has to break off
-        too."""
-        request, connection = routed.request, exchange.connection
+        """Passes the answer on. Raises a Problem if a short one breaks off, and UpstreamError if a long one does: then
+        the client's connection has to break off too."""
+        request = routed.request
         try:
-            headers = answer_headers(connection.headers, request.id.encode("ascii"))
-            if connection.complete:
-                whole = await connection.chunk()
-                if not any(name == b"content-length" for name, _ in headers) and connection.status not in (204, 304):
+            headers = answer_headers(exchange.headers, request.id.encode("ascii"))
+            if exchange.is_short():
+                whole = await self._whole(routed, exchange)
+                if not any(name == b"content-length" for name, _ in headers) and exchange.status not in (204, 304):
                     headers.append((b"content-length", b"%d" % len(whole)))
-                await request.start_answer(connection.status, headers)
+                await request.start_answer(exchange.status, headers)
                 await request.send_body(whole)
             else:
-                exchange.without_deadline()
-                await request.start_answer(connection.status, headers)
-                await self._pass_answer(request, connection)
+                await request.start_answer(exchange.status, headers)
+                await self._pass_answer(request, exchange)
         finally:
-            self._upstreams[routed.operation.service].done(exchange)
+            exchange.done()
 
-    async def _pass_answer(self, request: Request, connection: Connection) -> None:
+    async def _whole(self, routed: Routed, exchange: Exchange) -> bytes:
+        try:
+            return await exchange.read(BUFFER_BYTES_MAX, routed.deadline)
+        except UpstreamError as error:
+            service = routed.operation.service
+            self._failed(service, type(error).__name__)
+            raise problem_of(error, service) from error
+
+    async def _pass_answer(self, request: Request, exchange: Exchange) -> None:
         """Ends early when the client goes away, so that nobody produces for nobody."""
-        gone = asyncio.create_task(_until_gone(request, connection))
+        gone = asyncio.create_task(_until_gone(request, exchange))
         try:
             while True:
                 async with asyncio.timeout(self._idle_timeout_s):
-                    part = await connection.chunk()
+                    part = await exchange.chunk()
                 if not part:
                     break
                 await request.send_body(part, more=True)
@@ -193,11 +165,24 @@ class Forwarder:
         await request.send_body(b"")
 
 
-async def _until_gone(request: Request, connection: Connection) -> None:
+async def _parts(routed: Routed) -> AsyncIterator[bytes]:
+    """The body as it comes in, until the request's deadline."""
+    body = routed.body
+    yield body.first
+    try:
+        while not body.whole:
+            async with asyncio.timeout_at(routed.deadline):
+                part = await body.next()
+            yield part
+    except TimeoutError:
+        raise RequestTimeout("The rest of the body did not come in time.") from None
+
+
+async def _until_gone(request: Request, exchange: Exchange) -> None:
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            connection.fail(BadAnswerError("the client went away"))
+            exchange.abort()
             return
 
 

@@ -48,25 +48,25 @@ _ONCE: Final = frozenset({b"authorization", b"content-length", b"idempotency-key
 
 
 class RequestHeaders:
-    """A request's headers, gone through once: `seen` is what the gateway reads, `lines` what a service gets."""
+    """A request's headers, gone through once: `seen` is what the gateway reads, `passed_on` what a service gets."""
 
-    __slots__ = ("lines", "seen")
+    __slots__ = ("passed_on", "seen")
 
     def __init__(self, headers: Headers) -> None:
         """Raises Unauthenticated or InvalidRequest if one that decides something stands twice."""
         self.seen: dict[bytes, bytes] = {}
-        lines: list[bytes] = []
+        passed_on: list[tuple[str, str]] = []
         for name, value in headers:
             if name in READ:
                 if name in self.seen and name in _ONCE:
                     raise _twice(name)
                 self.seen[name] = value
             if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES):
-                lines += (name, b": ", value, b"\r\n")
+                passed_on.append((name.decode("latin-1"), _decoded(value)))
         named = self.seen.get(b"connection")
         if named is not None and named not in _ORDINARY_CONNECTION:
-            lines = _without(lines, {one.strip().lower() for one in named.split(b",")})
-        self.lines = b"".join(lines)
+            passed_on = _without(passed_on, {one.strip().lower() for one in named.split(b",")})
+        self.passed_on = passed_on
 
     def text(self, name: bytes) -> str | None:
         value = self.seen.get(name)
@@ -88,13 +88,18 @@ def _twice(name: bytes) -> Exception:
     return InvalidRequest(f"The header {name.decode('latin-1')} stands twice.")
 
 
-def _without(lines: list[bytes], names: Iterable[bytes]) -> list[bytes]:
-    """Without the headers that the Connection header declares to be hop-by-hop. A line is four parts."""
-    kept: list[bytes] = []
-    for start in range(0, len(lines), 4):
-        if lines[start] not in names or lines[start] in _PASSED_ON:
-            kept += lines[start : start + 4]
-    return kept
+def _decoded(value: bytes) -> str:
+    """As the client library encodes it again: UTF-8, unless it is none."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _without(passed_on: list[tuple[str, str]], names: Iterable[bytes]) -> list[tuple[str, str]]:
+    """Without the headers that the Connection header declares to be hop-by-hop."""
+    dropped = {name.decode("latin-1") for name in names if name not in _PASSED_ON}
+    return [one for one in passed_on if one[0] not in dropped]
 
 
 def answer_headers(headers: Headers, request_id: bytes) -> list[tuple[bytes, bytes]]:

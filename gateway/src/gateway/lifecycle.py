@@ -97,7 +97,7 @@ class Running:
         await self._registration.stop()
         await self._keys.stop()
         for upstream in self._upstreams.values():
-            upstream.close()
+            await upstream.close()
         _log.info("stopped")
 
     def _changed(self, service: str) -> None:
@@ -111,6 +111,4 @@ class Running:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            for upstream in self._upstreams.values():
-                upstream.drop_stale()
             self._keys.refresh_if_due()

@@ -144,7 +144,7 @@ class Proxy:
         if b"idempotency-key" not in routed.request.headers.seen:
             return False
         exchange = await self._forwarder.send(routed, Attached(replay_only=True))
-        if exchange.connection.status == 428:
+        if exchange.status == 428:
             await self._forwarder.read(routed, exchange)
             return False
         await self._forwarder.answer(routed, exchange)
@@ -202,9 +202,9 @@ def _value(routed: Routed) -> Any:
 
 
 def _may_be_mended(exchange: Exchange, attached: Attached) -> bool:
-    status = exchange.connection.status
+    status = exchange.status
     wanted = status in (409, 428) or (status == 412 and attached.versions is not None)
-    return wanted and _is_problem(exchange.connection.headers)
+    return wanted and _is_problem(exchange.headers)
 
 
 def _is_problem(headers: list[tuple[bytes, bytes]]) -> bool:

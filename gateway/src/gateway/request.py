@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from gateway.documents import Operation
 from gateway.headers import RequestHeaders
@@ -16,8 +16,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-_CHUNKED_END: Final = b"0\r\n\r\n"
 
 
 class RequestTimeout(Problem):
@@ -154,9 +152,3 @@ class Routed:
 
     def left_s(self, now: float) -> float:
         return max(0.0, self.deadline - now)
-
-
-def chunk(part: bytes, *, last: bool) -> bytes:
-    """A part of a body in the chunked transfer coding (RFC 9112 §7.1)."""
-    framed = b"%x\r\n%b\r\n" % (len(part), part) if part else b""
-    return framed + _CHUNKED_END if last else framed

@@ -1,134 +1,165 @@
-"""A service's addresses and the connections to them."""
+"""The client for services, over real sockets: what was sent, what was not, and what came back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.client import Address, Upstream
-from gateway.upstream_errors import AnswerLostError, AnswerTimeoutError, BadAnswerError, NotSentError, UpstreamError
+from gateway.client import Address, Content, Upstream
+from gateway.upstream_errors import AnswerLostError, AnswerTimeoutError, BadAnswerError, NotSentError
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-One: 1\r\nX-One: 2\r\n\r\nok"
 
 pytestmark = pytest.mark.anyio
-HEAD = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
-async def served(answer: bytes | None, count: list[int]) -> asyncio.Server:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        count.append(1)
-        try:
-            while answer is not None:
-                await reader.readuntil(b"\r\n\r\n")
-                writer.write(answer)
-            await reader.read()
-        except asyncio.IncompleteReadError:
-            pass
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@asynccontextmanager
+async def service(talk: Talk) -> AsyncIterator[Upstream]:
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    upstream = Upstream("bots", [Address("127.0.0.1", server.sockets[0].getsockname()[1], False)])
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+        server.close()
+
+
+def saying(answer: bytes, seen: list[bytes] | None = None) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if seen is not None:
+            seen.append(head)
+        writer.write(answer)
+        await writer.drain()
         writer.close()
 
-    return await asyncio.start_server(handle, "127.0.0.1", 0)
+    return talk
 
 
-def upstream(*servers: asyncio.Server) -> Upstream:
-    ports = [server.sockets[0].getsockname()[1] for server in servers]
-    return Upstream("bots", [Address("127.0.0.1", port, tls=False) for port in ports])
+def soon(seconds: float = 5.0) -> float:
+    return asyncio.get_running_loop().time() + seconds
 
 
-async def fetched(one: Upstream, timeout_s: float = 2.0) -> int:
-    return (await one.fetch("GET", "/", timeout_s=timeout_s, body_bytes_max=100)).status
+async def test_request_leaves_as_it_was_given_and_the_answer_comes_back_as_it_was_sent() -> None:
+    seen: list[bytes] = []
+    async with service(saying(GOOD, seen)) as upstream:
+        exchange = await upstream.start("GET", "/v1/a%2Fb?x=%20&y", [("x-request-id", "r")], b"", deadline=soon())
+        assert await exchange.read(100, soon()) == b"ok"
+        exchange.done()
+    assert seen[0].startswith(b"GET /v1/a%2Fb?x=%20&y HTTP/1.1\r\n")
+    assert {line.split(b":")[0].lower() for line in seen[0].split(b"\r\n")[1:] if line} == {b"host", b"x-request-id"}
+    assert exchange.headers == [(b"content-length", b"2"), (b"x-one", b"1"), (b"x-one", b"2")]
 
 
-OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+async def test_redirect_is_an_answer_like_any_other() -> None:
+    async with service(saying(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")) as upstream:
+        exchange = await upstream.start("GET", "/", [], b"", deadline=soon())
+        assert exchange.status == 302
+        exchange.done()
+
+
+async def test_nobody_listening_means_that_nothing_was_sent() -> None:
+    async with service(saying(GOOD)) as upstream:
+        pass
+    with pytest.raises(NotSentError):
+        await upstream.start("POST", "/", [], b"x", deadline=soon())
+    await upstream.close()
+
+
+async def test_connection_closed_before_an_answer_leaves_a_write_in_doubt() -> None:
+    async with service(saying(b"")) as upstream:
+        with pytest.raises(AnswerLostError):
+            await upstream.start("POST", "/", [("content-length", "1")], b"x", deadline=soon())
+
+
+async def test_answer_that_is_not_http_is_a_bad_one() -> None:
+    async with service(saying(b"SSH-2.0-OpenSSH\r\n\r\n")) as upstream:
+        with pytest.raises(BadAnswerError):
+            await upstream.start("GET", "/", [], b"", deadline=soon())
+
+
+async def test_answer_with_too_long_a_header_is_a_bad_one() -> None:
+    async with service(saying(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")) as upstream:
+        with pytest.raises(BadAnswerError):
+            await upstream.start("GET", "/", [], b"", deadline=soon())
+
+
+async def test_answer_longer_than_the_limit_is_not_read_on() -> None:
+    async with service(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"a" * 5000)) as upstream:
+        with pytest.raises(BadAnswerError):
+            await upstream.fetch("GET", "/", timeout_s=5, body_bytes_max=100)
+
+
+async def test_no_answer_by_the_deadline() -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with service(silent) as upstream:
+        with pytest.raises(AnswerTimeoutError):
+            await upstream.start("GET", "/", [], b"", deadline=soon(0.1))
+
+
+async def test_what_reading_a_body_raises_comes_out_and_the_request_is_not_finished() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise ValueError("too long")
+
+    async def patient(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with service(patient) as upstream:
+        with pytest.raises(ValueError, match="too long"):
+            await upstream.start("POST", "/", [], Content(broken(), None), deadline=soon())
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://a", "http://a/path", "http://user@a", "http://a?x=1"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"address|scheme"):
+        Address.parse(url)
+
+
+def keeping(connections: list[int], answer: bytes = GOOD) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(answer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    return talk
+
+
+async def fetched(upstream: Upstream) -> int:
+    return (await upstream.fetch("GET", "/", timeout_s=5, body_bytes_max=100)).status
 
 
 async def test_connection_is_kept_and_another_is_made_when_the_service_has_closed_it() -> None:
-    count: list[int] = []
-    server = await served(OK, count)
-    one = upstream(server)
-    assert [await fetched(one) for _ in range(3)] == [200] * 3
-    assert len(count) == 1
-    closing = await served(OK.replace(b"OK\r\n", b"OK\r\nconnection: close\r\n"), count)
-    other = upstream(closing)
-    assert [await fetched(other) for _ in range(3)] == [200] * 3
-    assert len(count) == 4
-    for each in (one, other):
-        each.close()
-    for each_server in (server, closing):
-        each_server.close()
+    kept: list[int] = []
+    async with service(keeping(kept)) as upstream:
+        assert [await fetched(upstream) for _ in range(3)] == [200] * 3
+    assert len(kept) == 1
+    async with service(saying(GOOD.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))) as upstream:
+        assert [await fetched(upstream) for _ in range(3)] == [200] * 3
 
 
-async def test_addresses_are_taken_in_turn() -> None:
-    first: list[int] = []
-    second: list[int] = []
-    servers = [await served(OK, first), await served(OK, second)]
-    one = upstream(*servers)
-    for _ in range(4):
-        await fetched(one)
-    assert (len(first), len(second)) == (1, 1)
+async def test_addresses_are_taken_in_turn_and_one_that_is_down_is_passed_over() -> None:
+    counts: tuple[list[int], list[int]] = ([], [])
+    servers = [await asyncio.start_server(keeping(count), "127.0.0.1", 0) for count in counts]
+    ports = [server.sockets[0].getsockname()[1] for server in servers]
+    upstream = Upstream("bots", [Address("127.0.0.1", port, False) for port in ports])
+    assert [await fetched(upstream) for _ in range(4)] == [200] * 4
+    assert all(counts)
+    await upstream.close()
     servers[0].close()
-    await servers[0].wait_closed()
-    for pool in one._pools:
-        pool.close()
-    assert [await fetched(one) for _ in range(4)] == [200] * 4
-    one.close()
+    assert [await fetched(upstream) for _ in range(4)] == [200] * 4
+    await upstream.close()
     servers[1].close()
-
-
-async def test_no_address_that_takes_connections_means_that_nothing_was_sent() -> None:
-    server = await served(OK, [])
-    one = upstream(server)
-    server.close()
-    await server.wait_closed()
-    with pytest.raises(NotSentError):
-        await fetched(one)
-
-
-async def test_service_that_never_answers_costs_the_deadline_and_the_connection() -> None:
-    count: list[int] = []
-    server = await served(None, count)
-    one = upstream(server)
-    for _ in range(2):
-        with pytest.raises(AnswerTimeoutError):
-            await fetched(one, 0.1)
-    assert len(count) == 2
-    assert one._pools[0].open_count == 0
-    server.close()
-
-
-async def test_connections_to_an_address_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.client.CONNECTIONS_MAX", 2)
-    server = await served(None, [])
-    one = upstream(server)
-    running = [asyncio.create_task(fetched(one, 0.5)) for _ in range(2)]
-    await asyncio.sleep(0.1)
-    with pytest.raises(NotSentError):
-        await fetched(one)
-    await asyncio.gather(*running, return_exceptions=True)
-    assert one._pools[0].open_count == 0
-    server.close()
-
-
-async def test_caller_that_is_cancelled_gives_its_connection_back() -> None:
-    server = await served(None, [])
-    one = upstream(server)
-    running = asyncio.create_task(fetched(one, 5))
-    await asyncio.sleep(0.1)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert one._pools[0].open_count == 0
-    server.close()
-
-
-async def test_idle_connections_are_closed_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.client.IDLE_S_MAX", 0.05)
-    server = await served(OK, [])
-    one = upstream(server)
-    await fetched(one)
-    assert one._pools[0].open_count == 1
-    await asyncio.sleep(0.1)
-    one.drop_stale()
-    assert one._pools[0].open_count == 0
-    server.close()
-
-
-def test_every_way_to_fail_is_an_upstream_error() -> None:
-    kinds: list[Callable[..., Exception]] = [NotSentError, AnswerLostError, BadAnswerError, AnswerTimeoutError]
-    assert all(isinstance(kind("x"), UpstreamError) for kind in kinds)

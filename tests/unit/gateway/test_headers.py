@@ -44,22 +44,21 @@ CROSSES = [
 
 @pytest.mark.parametrize("name", ENDS_HERE)
 def test_header_ends_at_the_gateway(name: str) -> None:
-    assert RequestHeaders([(name.encode(), b"1"), (b"accept", b"a")]).lines == b"accept: a\r\n"
+    assert RequestHeaders([(name.encode(), b"1"), (b"accept", b"a")]).passed_on == [("accept", "a")]
 
 
 @pytest.mark.parametrize("name", CROSSES)
 def test_header_crosses_as_often_as_it_stands(name: str) -> None:
-    line = f"{name}: 1\r\n".encode()
-    assert RequestHeaders([(name.encode(), b"1")]).lines == line
+    assert RequestHeaders([(name.encode(), b"1")]).passed_on == [(name, "1")]
     if name != "idempotency-key":
-        assert RequestHeaders([(name.encode(), b"1")] * 2).lines == line * 2
+        assert RequestHeaders([(name.encode(), b"1")] * 2).passed_on == [(name, "1")] * 2
 
 
 def test_headers_that_connection_names_end_too_but_not_those_that_a_service_needs() -> None:
     headers = RequestHeaders(
         [(b"connection", b"keep-alive, X-Hop, idempotency-key"), (b"x-hop", b"1"), (b"idempotency-key", b"k")]
     )
-    assert headers.lines == b"idempotency-key: k\r\n"
+    assert headers.passed_on == [("idempotency-key", "k")]
 
 
 @pytest.mark.parametrize(
