@@ -209,3 +209,19 @@ async def _reap(office: Office) -> None:
     await reaper.sweep()
     office.clock.advance(SEEN_TWICE_AFTER_S)
     assert await reaper.sweep() == 1
+
+
+async def test_document_that_a_helper_committed_and_somebody_changed_is_known_as_ones_own(
+    office: Office, faults: Faults
+) -> None:
+    one = desk(name="n")
+    faults.add("refuse", "update_many", "desks")
+    removal = faults.add("hold", "delete_one", "desks")
+    creating = asyncio.create_task(office.references.create(one, attached(one)))
+    await removal.gate.reached.wait()
+    rival, other = desk(name="n", person_id=one.person_id), office.again()
+    with pytest.raises(DuplicateKey):
+        await other.references.create(rival, attached(rival))
+    assert await other.references.change(one, {"state": "busy"}) is not None
+    removal.gate.open()
+    await creating

@@ -134,7 +134,8 @@ class CreateRecovery:
 
 def _is_same(other: Row, base: Row) -> bool:
     """Whether it is the document of an earlier sending: a helper committed it, and a change has replaced its token."""
-    return bool(other["_id"] == base["_id"] and other.get("createdAt") == base.get("createdAt"))
+    was_changed = other.get("version", 0) > base["version"]
+    return bool(was_changed and other["_id"] == base["_id"] and other.get("createdAt") == base["createdAt"])
 
 
 async def finish_create(rows: Rows, closures: Closures, other: Row) -> bool:
