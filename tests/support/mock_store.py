@@ -45,7 +45,7 @@ def _answer_ping() -> None:
         return await original(self, *args, **kwargs)
 
     command.answers_ping = True  # type: ignore[attr-defined]
-    AsyncMongoMockDatabase.command = command
+    AsyncMongoMockDatabase.command = command  # type: ignore[method-assign]
 
 
 _take_sort()

@@ -1,5 +1,6 @@
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from mock_store import Faults, faulty_client
@@ -23,7 +24,8 @@ def faults(office: Office) -> Faults:
 @pytest.fixture(params=["mongomock", *(["MONGODB_URL"] if os.environ.get("MONGODB_URL") else [])])
 async def office(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Office]:
     """A service on a store whose operations yield and can be made to fail; on a real store too, if one is given."""
-    inner, embedded = None, False
+    inner: Any = None
+    embedded = False
     if request.param == "MONGODB_URL":
         inner = AsyncIOMotorClient(os.environ["MONGODB_URL"], tz_aware=True, w="majority", retryWrites=False)
         embedded = is_embedded(await inner.admin.command("buildInfo"))

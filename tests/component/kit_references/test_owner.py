@@ -84,7 +84,8 @@ async def test_intent_of_a_parent_is_not_there(office: Office, stored: Desk) -> 
 async def test_condition_is_checked_on_the_fields_that_may_be(office: Office, stored: Desk) -> None:
     assert (await answer(office, ask(stored, require={"state": "free"}))).ok
     assert (await answer(office, ask(stored, require={"state": ["free", "busy"]}))).ok
-    assert (await answer(office, ask(stored, require={"state": "busy"}))).status == "condition-failed"
+    failed = await answer(office, ask(stored, require={"state": "busy"}))
+    assert (failed.status, failed.detail) == ("condition-failed", "Its state does not allow it (desks).")
     assert (await answer(office, ask(stored, require={"name": "desk"}))).status == "unregistered"
 
 

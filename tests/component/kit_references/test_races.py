@@ -1,8 +1,7 @@
 """Creates and changes racing a delete of their parent, over lost answers and late messages; and proof that the search
 can fail: with a protection off it finds what that protection is for."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from delete_world import World
@@ -13,6 +12,8 @@ from kit.references.closures import Closures
 from kit.store.hidden import INTENT
 
 pytestmark = pytest.mark.anyio
+
+Race = Callable[..., Awaitable[list[str]]]
 
 SEEDS = 40
 SEARCHED = 400
@@ -33,14 +34,12 @@ async def changes(seed: int, rule: str, *, losses: int = 2, skip: frozenset[str]
 
 @pytest.mark.parametrize("race", [creates, changes])
 @pytest.mark.parametrize("rule", ["cascade", "restrict"])
-async def test_whatever_the_order_nothing_dangles_and_every_answer_is_true(
-    race: Callable[..., asyncio.Future[list[str]]], rule: str
-) -> None:
+async def test_whatever_the_order_nothing_dangles_and_every_answer_is_true(race: Race, rule: str) -> None:
     for seed in range(SEEDS):
         assert await race(seed, rule) == [], f"seed {seed}"
 
 
-async def found(race: Callable[..., asyncio.Future[list[str]]], rule: str, wanted: str, **options: object) -> bool:
+async def found(race: Race, rule: str, wanted: str, **options: object) -> bool:
     """Whether a violation is found in one of SEARCHED schedules."""
     for seed in range(SEARCHED):
         if wanted in await race(seed, rule, **options):

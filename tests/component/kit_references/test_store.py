@@ -1,5 +1,6 @@
 """What operations rely on, on every store alike."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -126,7 +127,7 @@ class TestDuplicates:
         await rooms.insert(other)
         update = {"$set": {"door": "12", "updatedAt": NOW}, "$inc": {"version": 1}}
         where = {"_id": "other", "version": 1}
-        ways = {
+        ways: dict[str, Callable[[], Awaitable[Any]]] = {
             "update": lambda: rooms.update(where, update),
             "update_and_get": lambda: rooms.update_and_get(where, update),
             "bulk_update": lambda: rooms.bulk_update([(where, update)]),

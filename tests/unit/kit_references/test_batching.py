@@ -82,7 +82,7 @@ async def test_item_that_is_cancelled_before_its_batch_is_sent_leaves() -> None:
     leaver.cancel()
     await settle()
     send.free.set()
-    assert await asyncio.gather(first, stayer) == [2, 6]
+    assert [await first, await stayer] == [2, 6]
     assert send.batches == [[1], [3]]
 
 

@@ -28,7 +28,8 @@ def make(fields: dict[str, Any], *, base: type[Stored] = Entity, name: str = "th
         "__qualname__": "Thing",
     }
     namespace |= {"Settings": settings, **attributes}
-    made: type[Any] = type(base)("Thing", (base,), namespace)
+    metaclass: Any = type(base)
+    made: type[Any] = metaclass("Thing", (base,), namespace)
     return made
 
 
@@ -113,9 +114,12 @@ def test_part_needs_its_aggregate_in_the_same_service() -> None:
 
 @pytest.mark.parametrize("option", ["match", "copy"])
 def test_only_exposed_fields_of_a_parent_may_be_named(option: str) -> None:
+    def options(field: str) -> dict[str, Any]:
+        return {option: {field: field}}
+
     parent = make({"team": str, "email": str}, name="users", rules=EntityRules("userId", exposes=("team",)))
-    taken = make({"user_id": reference(**{option: {"team": "team"}}), "team": str}, name="as")
-    refused = make({"user_id": reference(**{option: {"email": "email"}}), "email": str}, name="bs")
+    taken = make({"user_id": reference("users", **options("team")), "team": str}, name="as")
+    refused = make({"user_id": reference("users", **options("email")), "email": str}, name="bs")
     check_service([parent, taken])
     with pytest.raises(DeclarationError, match="does not expose"):
         check_service([parent, refused])

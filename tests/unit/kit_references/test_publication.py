@@ -74,7 +74,7 @@ def test_alias_of_another_services_document_is_refused() -> None:
     foreign.bind("chairs", "personId", nullable=False)
     foreign_ref = Annotated[Id, foreign]
 
-    async def sit(person_id: Annotated[foreign_ref, Body(embed=True)]) -> None: ...  # type: ignore[valid-type]
+    async def sit(person_id: Annotated[foreign_ref, Body(embed=True)]) -> None: ...
 
     with pytest.raises(DeclarationError, match=r"takes chairs\.personId, which none of this service's documents"):
         publish(document(("POST", "/chairs", sit)), DOCUMENTS)
