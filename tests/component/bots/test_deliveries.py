@@ -80,7 +80,16 @@ async def test_cursor_of_another_bots_history_is_refused(markets: BotsService, o
 
 
 @pytest.mark.parametrize(
-    "query", ["from=yesterday", "to=2026-01-01T00:00:00", "from=9999-01-01T00:00:00Z", "limit=0", "sort=ts", "cursor=x"]
+    "query",
+    [
+        "from=yesterday",
+        "to=2026-01-01T00:00:00",
+        "from=9999-01-01T00:00:00Z",
+        "limit=0",
+        "sort=ts",
+        "cursor=x",
+        "resolution=1y",
+    ],
 )
 async def test_bad_query_of_a_history_is_refused(markets: BotsService, owner: Trader, query: str) -> None:
     bot = await markets.created(owner)

@@ -54,8 +54,9 @@ async def test_replicas_that_take_the_same_samples_at_once_count_each_once(repli
     deliveries = [
         service.deliver(service.engine, bot, "samples", batch) for batch in batches for service in (one, other)
     ]
-    answers = await asyncio.gather(*deliveries, *(one.performance(owner.client, bot) for _ in range(5)))
-    outcomes = [done(answer) for answer in answers[: len(deliveries)]]
+    readings = asyncio.gather(*(one.performance(owner.client, bot) for _ in range(5)))
+    outcomes = [done(answer) for answer in await asyncio.gather(*deliveries)]
+    await readings
     assert sum(outcome["created"] for outcome in outcomes) == 180
     assert sum(outcome["created"] + outcome["unchanged"] for outcome in outcomes) == sum(map(len, batches)) * 2
     assert len(await pages(owner.client, f"/v1/bots/{bot['botId']}/performance/history", limit=200)) == 180

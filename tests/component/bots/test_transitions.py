@@ -1,5 +1,7 @@
 """The life of a bot over HTTP: actions, their conditions, and the events they leave."""
 
+from typing import Any
+
 import pytest
 from bots_service import (
     UNKNOWN_ID,
@@ -68,7 +70,8 @@ async def test_action_needs_no_body(markets: BotsService, owner: Trader) -> None
 
 async def test_bad_reason_is_refused(markets: BotsService, owner: Trader) -> None:
     bot = await markets.created(owner)
-    for body in ({"reason": "x" * 501}, {"reason": 5}, {"because": "x"}, []):
+    bodies: list[Any] = [{"reason": "x" * 501}, {"reason": 5}, {"because": "x"}, []]
+    for body in bodies:
         problem(await markets.act(owner.client, bot, "archive", json=body), 422, "invalid-request")
 
 

@@ -17,6 +17,7 @@ from bots.schemas.deliveries import (
     DeliveriesOut,
     DeliveryOut,
     HistoryOut,
+    Resolution,
     SampleBatch,
     SampleBatches,
     SampleOut,
@@ -140,6 +141,7 @@ async def get_bot_history(
     caller: CallerDep,
     bot_id: BotId,
     wanted: Annotated[history.Range, Depends(history_range)],
+    resolution: Annotated[Resolution, Query()] = "1m",
     page: Paging,
 ) -> HistoryOut:
     """The bot's samples in order of time, as they were delivered: one a minute at most."""
@@ -148,7 +150,7 @@ async def get_bot_history(
         items=[present_sample(sample) for sample in found.samples],
         next_cursor=found.next_cursor,
         currency=found.bot.initial_capital.currency,
-        resolution="1m",
+        resolution=resolution,
     )
 
 

@@ -16,6 +16,7 @@ SAMPLES_MAX = 1000
 TRADES_MAX = 1000
 BOTS_MAX = 200
 
+Resolution = Literal["1m"]
 TradeId = Annotated[str, text(64)]
 
 
@@ -116,7 +117,7 @@ class HistoryOut(PageOut[SampleOut]):
     """Samples in order of time, at the resolution that they were delivered in."""
 
     currency: str
-    resolution: Literal["1m"]
+    resolution: Resolution
 
 
 class TradeOut(ReadModel):
