@@ -8,8 +8,7 @@ from kit.context import ValidatedReference
 from kit.ids import new_id
 from kit.problems import NotFound, ReferenceClosed, ReferenceNotFound, ReferencesNotValidated, Unavailable
 from kit.references.attached import Attached
-from kit.references.declaration import DeclarationError
-from kit.store import DuplicateKey
+from kit.store import DuplicateKey, UnguardedWrite
 
 pytestmark = pytest.mark.anyio
 
@@ -97,11 +96,11 @@ async def test_plain_update_between_slot_and_commit_wins(office: Office, faults:
 
 async def test_plain_update_of_a_reference_is_refused(office: Office, stored: Desk) -> None:
     desks = office.store.collection(Desk)
-    with pytest.raises(DeclarationError, match=r"\$set of desks\.personId, a reference"):
+    with pytest.raises(UnguardedWrite, match=r"\$set of desks\.personId, a reference"):
         await desks.update({"_id": stored.id}, {"$set": {"personId": new_id()}})
-    with pytest.raises(DeclarationError, match=r"\$unset of desks\.lampId, a reference"):
+    with pytest.raises(UnguardedWrite, match=r"\$unset of desks\.lampId, a reference"):
         await desks.update_many({}, {"$unset": {"lampId": ""}})
-    with pytest.raises(DeclarationError, match=r"create it by References\.create"):
+    with pytest.raises(UnguardedWrite, match=r"create it by References\.create"):
         await desks.insert(desk())
 
 

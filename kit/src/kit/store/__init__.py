@@ -2,7 +2,7 @@
 
 from kit.store.client import Store, StoreClient
 from kit.store.collection import Collection
-from kit.store.errors import DuplicateKey, StoreContended, StoreUnavailable, UnsuitableStore
+from kit.store.errors import DuplicateKey, StoreContended, StoreUnavailable, UnguardedWrite, UnsuitableStore
 from kit.store.indexes import Index, index
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "StoreClient",
     "StoreContended",
     "StoreUnavailable",
+    "UnguardedWrite",
     "UnsuitableStore",
     "index",
 ]

@@ -4,10 +4,9 @@ of creates, which are not documents yet."""
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from kit.references.declaration import DeclarationError
 from kit.store.codec import from_row, to_row
 from kit.store.collisions import find_collision, unique_fields
-from kit.store.errors import DuplicateKey
+from kit.store.errors import DuplicateKey, UnguardedWrite
 from kit.store.hidden import INTENT_KIND, NOT_AN_INTENT, is_create_intent
 from kit.store.rows import Filter, Row, Rows
 from kit.store.sessions import Session
@@ -176,7 +175,7 @@ class Collection(Generic[D]):
 
     def _refuse_guarded(self) -> None:
         if self._guarded:
-            raise DeclarationError(f"{self.name} has references: create it by References.create, which guards them")
+            raise UnguardedWrite(f"{self.name} has references: create it by References.create, which guards them")
 
     def _refuse_references(self, update: Filter) -> None:
         """A plain update of a reference would be one that nothing guards."""
@@ -185,7 +184,7 @@ class Collection(Generic[D]):
         for operator, fields in update.items():
             named = self._reference_fields.intersection(fields)
             if named:
-                raise DeclarationError(
+                raise UnguardedWrite(
                     f"{operator} of {self.name}.{min(named)}, a reference: only References.change may, which guards it"
                 )
 

@@ -31,5 +31,9 @@ class StoreContended(StoreUnavailable):
         super().__init__("The write met another one; try again.")
 
 
+class UnguardedWrite(TypeError):  # noqa: N818
+    """A plain write of a reference, which only a guarded one may do: a mistake in the code."""
+
+
 class UnsuitableStore(Exception):  # noqa: N818
     """A cluster without majority reads or causally consistent sessions can't hold references safely."""
