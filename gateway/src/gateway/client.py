@@ -100,6 +100,9 @@ class Exchange:
     async def read(self, bytes_max: int, deadline: float) -> bytes:
         """The rest of the body. Raises BadAnswerError if it is longer than `bytes_max`, AnswerTimeoutError if it is not
         there at `deadline`, in the event loop's time."""
+        content = self._response.content
+        if content.is_eof() and content.total_bytes <= bytes_max:
+            return await self.chunk()
         chunks: list[bytes] = []
         size = 0
         try:
@@ -227,6 +230,10 @@ class Upstream:
                 max_line_size=HEADER_BYTES_MAX,
                 max_field_size=HEADER_BYTES_MAX,
             )
+            # By itself aiohttp sends GET, PUT and DELETE once more when a kept connection breaks. Nobody knows then
+            # whether the service carried the first one out, and a second DELETE has another answer. There is no
+            # public switch.
+            self._opened._retry_connection = False
         return self._opened
 
     def _in_turn(self, now: float) -> Sequence[Address]:

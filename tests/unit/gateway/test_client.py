@@ -163,3 +163,21 @@ async def test_addresses_are_taken_in_turn_and_one_that_is_down_is_passed_over()
     assert [await fetched(upstream) for _ in range(4)] == [200] * 4
     await upstream.close()
     servers[1].close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_request_on_a_kept_connection_that_breaks_is_not_sent_again(method: str) -> None:
+    seen: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(GOOD)
+        await writer.drain()
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    async with service(talk) as upstream:
+        assert (await upstream.fetch("GET", "/", timeout_s=2, body_bytes_max=100)).status == 200
+        with pytest.raises(AnswerLostError):
+            await upstream.fetch(method, "/", timeout_s=2, body_bytes_max=100)
+    assert len(seen) == 2
