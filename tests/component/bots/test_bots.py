@@ -92,13 +92,13 @@ async def test_parameters_of_a_strategy_come_back_as_they_were_sent(markets: Bot
         ("market_pair", "BTC/USDT", "/market_pair"),
     ],
 )
-async def test_bad_field_is_refused_at_its_place(service: BotsService, field: str, value: Any, pointer: str) -> None:
-    answer = await service.create(service.trader(), **{field: value})
+async def test_bad_field_is_refused_at_its_place(refusing: BotsService, field: str, value: Any, pointer: str) -> None:
+    answer = await refusing.create(refusing.trader(), **{field: value})
     assert pointer in pointers(problem(answer, 422, "invalid-request"))
 
 
-async def test_every_missing_field_is_named(service: BotsService) -> None:
-    owner = service.trader()
+async def test_every_missing_field_is_named(refusing: BotsService) -> None:
+    owner = refusing.trader()
     answer = await owner.client.post("/v1/bots", json={}, references=references(owner))
     missing = pointers(problem(answer, 422, "invalid-request"))
     assert missing == {"/exchangeAccountId", "/marketPair", "/name", "/strategy", "/mode", "/initialCapital"}
@@ -207,8 +207,8 @@ async def test_lists_hold_the_callers_own_and_filter_and_page(markets: BotsServi
     "query",
     ["limit=100000", "status=sleeping", "cursor=made-up", "sort=strategy", "userId=1", "tag=", "marketPair=%0A"],
 )
-async def test_bad_query_is_refused_at_its_name(service: BotsService, query: str) -> None:
-    document = problem(await service.trader().client.get(f"/v1/bots?{query}"), 422, "invalid-request")
+async def test_bad_query_is_refused_at_its_name(refusing: BotsService, query: str) -> None:
+    document = problem(await refusing.trader().client.get(f"/v1/bots?{query}"), 422, "invalid-request")
     assert pointers(document) == {f"/{query.split('=', maxsplit=1)[0]}"}
 
 

@@ -142,8 +142,8 @@ async def test_delivery_is_for_engines_and_for_the_owner_of_a_paper_bot(
 
 
 @pytest.mark.parametrize("path", ["/v1/bots/{}/performance/samples", "/v1/bots/{}/performance/trades"])
-async def test_delivery_that_did_not_pass_the_gateway_is_refused(service: BotsService, path: str) -> None:
-    answer = await service.gateway.bare("POST", path.format(new_id()), json={})
+async def test_delivery_that_did_not_pass_the_gateway_is_refused(refusing: BotsService, path: str) -> None:
+    answer = await refusing.gateway.bare("POST", path.format(new_id()), json={})
     problem(answer, 428, "references-not-validated")
 
 
@@ -171,9 +171,9 @@ async def test_delivery_that_did_not_pass_the_gateway_is_refused(service: BotsSe
         ("note", "x"),
     ],
 )
-async def test_bad_sample_is_refused_at_its_field(service: BotsService, field: str, value: Any) -> None:
+async def test_bad_sample_is_refused_at_its_field(refusing: BotsService, field: str, value: Any) -> None:
     bot = {"botId": new_id()}
-    answer = await service.deliver(service.engine, bot, "samples", [sample(), sample(1, **{field: value})])
+    answer = await refusing.deliver(refusing.engine, bot, "samples", [sample(), sample(1, **{field: value})])
     assert pointers(problem(answer, 422, "invalid-request")) == {f"/samples/1/{field}"}
 
 
@@ -196,23 +196,23 @@ async def test_bad_sample_is_refused_at_its_field(service: BotsService, field: s
         ("trade_id", "x"),
     ],
 )
-async def test_bad_trade_is_refused_at_its_field(service: BotsService, field: str, value: Any) -> None:
+async def test_bad_trade_is_refused_at_its_field(refusing: BotsService, field: str, value: Any) -> None:
     bot = {"botId": new_id()}
-    answer = await service.deliver(service.engine, bot, "trades", [trade(), trade(1, **{field: value})])
+    answer = await refusing.deliver(refusing.engine, bot, "trades", [trade(), trade(1, **{field: value})])
     assert pointers(problem(answer, 422, "invalid-request")) == {f"/trades/1/{field}"}
 
 
-async def test_batches_have_a_size(service: BotsService) -> None:
+async def test_batches_have_a_size(refusing: BotsService) -> None:
     bot = {"botId": new_id()}
     for what, item in (("samples", sample()), ("trades", trade())):
         for items in ([], [item] * 1001):
-            answer = await service.deliver(service.engine, bot, what, items)
+            answer = await refusing.deliver(refusing.engine, bot, what, items)
             assert pointers(problem(answer, 422, "invalid-request")) == {f"/{what}"}
     for named in ([bot["botId"]] * 2, [new_id() for _ in range(201)]):
         body = {"bots": [{"botId": one, "samples": [sample()]} for one in named]}
-        problem(await service.engine.post("/v1/performance/samples", json=body), 422, "invalid-request")
+        problem(await refusing.engine.post("/v1/performance/samples", json=body), 422, "invalid-request")
     many = {"bots": [{"botId": new_id(), "samples": [sample()] * 600} for _ in range(2)]}
-    problem(await service.engine.post("/v1/performance/samples", json=many), 422, "invalid-request")
+    problem(await refusing.engine.post("/v1/performance/samples", json=many), 422, "invalid-request")
 
 
 async def test_trades_are_created_once_and_the_last_delivery_counts(markets: BotsService, owner: Trader) -> None:

@@ -85,10 +85,10 @@ async def test_import_may_be_larger_than_other_bodies(service: BotsService) -> N
 
 
 @pytest.mark.parametrize("roles", [["user"], ["engine"], ["treasury"]])
-async def test_import_is_for_admins(service: BotsService, roles: list[str]) -> None:
-    client = service.gateway.as_(service.trader().id, roles)
+async def test_import_is_for_admins(refusing: BotsService, roles: list[str]) -> None:
+    client = refusing.gateway.as_(refusing.trader().id, roles)
     problem(await client.post(IMPORT, json=body(market("ADA"))), 403, "forbidden")
-    assert await pages(service.admin, "/v1/market-pairs") == []
+    assert await pages(refusing.admin, "/v1/market-pairs") == []
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ async def test_import_is_for_admins(service: BotsService, roles: list[str]) -> N
         ({"precision_mode": "TICK_SIZE"}, "/precision_mode"),
     ],
 )
-async def test_bad_import_is_refused_at_its_field(service: BotsService, change: dict[str, Any], pointer: str) -> None:
-    answer = await service.admin.post(IMPORT, json={**body(market("ADA")), **change})
+async def test_bad_import_is_refused_at_its_field(refusing: BotsService, change: dict[str, Any], pointer: str) -> None:
+    answer = await refusing.admin.post(IMPORT, json={**body(market("ADA")), **change})
     assert pointer in pointers(problem(answer, 422, "invalid-request"))
 
 
 @pytest.mark.parametrize("value", ["1e400", "NaN", '"\\ud800"', '1, "a": 1'])
-async def test_json_that_is_none_is_refused(service: BotsService, value: str) -> None:
+async def test_json_that_is_none_is_refused(refusing: BotsService, value: str) -> None:
     raw = json.dumps(body(market("ADA"))).replace('"active": true', f'"active": true, "a": {value}')
-    answer = await service.admin.post(IMPORT, content=raw, headers={"Content-Type": "application/json"})
+    answer = await refusing.admin.post(IMPORT, content=raw, headers={"Content-Type": "application/json"})
     problem(answer, 422, "invalid-request")
 
 
@@ -127,19 +127,19 @@ async def test_list_filters_and_pages_in_order_of_symbols(markets: BotsService) 
 
 
 @pytest.mark.parametrize("identifier", ["binance:NOPE-USDT", "binance", "x" * 100, "binance:BTC/USDT", "..", "%00"])
-async def test_unknown_pair_is_not_found(service: BotsService, identifier: str) -> None:
-    answer = await service.admin.get(f"/v1/market-pairs/{identifier}")
+async def test_unknown_pair_is_not_found(refusing: BotsService, identifier: str) -> None:
+    answer = await refusing.admin.get(f"/v1/market-pairs/{identifier}")
     assert answer.status_code == 404
 
 
-async def test_pairs_are_for_those_who_signed_in(service: BotsService) -> None:
+async def test_pairs_are_for_those_who_signed_in(refusing: BotsService) -> None:
     for path in ("/v1/market-pairs", "/v1/market-pairs/binance:BTC-USDT"):
-        problem(await service.gateway.anonymous().get(path), 401, "unauthenticated")
+        problem(await refusing.gateway.anonymous().get(path), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("query", ["state=open", "exchange=A", "limit=201", "sort=base", "cursor=x", "symbol=%00"])
-async def test_bad_filter_is_refused(service: BotsService, query: str) -> None:
-    document = problem(await service.admin.get(f"/v1/market-pairs?{query}"), 422, "invalid-request")
+async def test_bad_filter_is_refused(refusing: BotsService, query: str) -> None:
+    document = problem(await refusing.admin.get(f"/v1/market-pairs?{query}"), 422, "invalid-request")
     assert pointers(document) == {f"/{query.split('=', maxsplit=1)[0]}"}
 
 
