@@ -68,7 +68,7 @@ def stake_and_claim(show: Show, stage: Stage) -> None:
             {reward["sourceId"] for reward in rewards} == {stage.stake["stakeId"]},
             "a reward of another source is listed",
         )
-        step.note = f"{len(rewards)} rewards"
+        step.note = f"{len(rewards)} listed"
     show.table(
         ("period", "kind", "source", "amount OMNI"),
         [(reward["period"], reward["kind"], reward["sourceType"], reward["amount"]) for reward in rewards],

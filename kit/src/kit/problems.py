@@ -67,7 +67,7 @@ class Problem(Exception):  # noqa: N818 (a refusal is an answer, not an error)
             document["errors"] = [error.body() for error in self.errors[:ERRORS_MAX]]
             if len(self.errors) > ERRORS_MAX:
                 document["errorsOmitted"] = len(self.errors) - ERRORS_MAX
-        return {**self.extensions, **document}
+        return document | {name: value for name, value in self.extensions.items() if name not in document}
 
 
 class InvalidRequest(Problem):

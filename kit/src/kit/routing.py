@@ -1,8 +1,8 @@
 """The path of a request inside a service. Every service router is `APIRouter(route_class=KitRoute)`.
 
 In this order: the gateway's context (401, or 428 for a write with references), the body within its limit, its hash
-and the digest of the operation's references, strict JSON, the idempotency record, the operation within its
-deadline, its answer or the problem that it raised.
+and the digest of the operation's references, strict JSON, the idempotency record, the names in the query, the
+operation within its deadline, its answer or the problem that it raised.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from kit.problems import (
     Unauthenticated,
     Unavailable,
 )
+from kit.queries import check_query, query_names
 from kit.responses import problem_response
 from kit.runtime import Runtime
 from kit.strict_json import pointer_step
@@ -101,7 +102,8 @@ class KitRoute(APIRoute):
         methods = self.methods or set()
         steps = _Steps(
             operation_id=self.unique_id,
-            answer=super().get_route_handler(),
+            operation=super().get_route_handler(),
+            query_names=query_names(self.dependant),
             reads_body=not _WRITES.isdisjoint(methods),
             has_schema=self.body_field is not None,
             takes_request=self.dependant.request_param_name is not None,
@@ -116,7 +118,8 @@ class KitRoute(APIRoute):
 @dataclass(frozen=True, slots=True)
 class _Steps:
     operation_id: str
-    answer: Handler
+    operation: Handler
+    query_names: frozenset[str]
     reads_body: bool
     has_schema: bool
     takes_request: bool
@@ -154,6 +157,10 @@ class _Steps:
             state["resource_id"] = new_id()
             return await _in_time(_left_s(context, rules), self.answer(request))
         return await self._answer_once(request, context, rules, key, body)
+
+    async def answer(self, request: Request) -> Response:
+        check_query(request.scope["query_string"], self.query_names)
+        return await self.operation(request)
 
     def _verify(self, request: Request, rules: RequestRules) -> RequestContext:
         scope = request.scope

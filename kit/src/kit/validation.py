@@ -51,6 +51,11 @@ _DETAILS = {
     "bool_type": "The value must be true or false.",
     "string_pattern_mismatch": "The value does not have the expected form.",
 }
+# Of a hidden text pydantic says "items".
+_HIDDEN_TEXT_DETAILS = {
+    "too_short": "The value must have at least {min_length} characters.",
+    "too_long": "The value must have at most {max_length} characters.",
+}
 # Where several branches of a union complain about one place, the most telling complaint is kept.
 _VAGUE = ("unknown-field", "missing", "wrong-type")
 _DETAIL_LENGTH_MAX = 300
@@ -87,7 +92,9 @@ def _field_error(error: Mapping[str, Any], body: Any) -> FieldError:
     where, *steps = error["loc"] or ("body",)
     steps = steps if where == "body" else steps[:1]
     pointer = _body_pointer(steps, body, kind) if where == "body" else "".join(map(pointer_step, steps))
-    detail = _DETAILS.get(kind)
+    detail, context = _DETAILS.get(kind), error.get("ctx", {})
+    if kind in _HIDDEN_TEXT_DETAILS and context.get("field_type") == "Value":
+        detail = _HIDDEN_TEXT_DETAILS[kind].format(**context)
     if detail is None:
         detail = str(error["msg"]).removeprefix("Value error, ")[:_DETAIL_LENGTH_MAX]
     return FieldError(pointer, error_code(kind), detail if detail.endswith(".") else detail + ".")

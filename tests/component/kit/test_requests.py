@@ -201,3 +201,31 @@ async def test_too_many_requests_at_once_are_turned_away(app: FastAPI, user: Cli
     problem(answer, 503, "unavailable")
     assert answer.headers["retry-after"]
     assert (await user.gateway.bare("GET", "/health/live")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("no_such=1", {"/no_such": "unknown-field"}),
+        ("Title=a", {"/Title": "unknown-field"}),
+        ("title=a&title=b", {"/title": "duplicate-key"}),
+        ("title=a&sort=title&sort=title&x", {"/sort": "duplicate-key", "/x": "unknown-field"}),
+        ("title=%ff", {"": "not-a-query"}),
+        ("&".join(f"x{i}=" for i in range(101)), {"": "not-a-query"}),
+    ],
+)
+async def test_query_that_the_operation_does_not_take_is_refused_at_its_name(
+    user: Client, query: str, found: dict[str, str]
+) -> None:
+    answer = await user.get(f"/v1/notes?{query}")
+    assert pointers(problem(answer, 422, "invalid-request")) == found
+
+
+async def test_query_of_names_that_the_operation_and_its_paging_take_is_taken(user: Client) -> None:
+    for query in ("title=a&limit=3&sort=title", "title=%C3%A4"):
+        assert (await user.get(f"/v1/notes?{query}")).status_code == 200
+
+
+async def test_operation_without_a_query_takes_none(user: Client) -> None:
+    answer = await user.post("/v1/notes?title=a", json={"title": "a"})
+    assert pointers(problem(answer, 422, "invalid-request")) == {"/title": "unknown-field"}

@@ -63,3 +63,8 @@ def test_a_rule_of_a_service_is_one_subclass() -> None:
 
     body = OutOfFuel(litres_left=0).body(instance="/", request_id="r")
     assert (body["type"], body["litresLeft"]) == ("urn:omnitrade:problem:out-of-fuel", 0)
+
+
+def test_document_begins_with_its_own_members() -> None:
+    body = IllegalTransition(from_="running", action="archive", allowed=[]).body(instance="/", request_id="r")
+    assert list(body)[:4] == ["type", "title", "status", "code"]

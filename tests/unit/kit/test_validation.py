@@ -1,7 +1,7 @@
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from kit.ids import Id
@@ -46,6 +46,7 @@ class Everything(WriteModel):
     either: StakeSource | BotSource | None = None
     label: str | int = ""
     by_name: dict[str, int] | None = None
+    secret: Annotated[SecretStr, Field(min_length=4, max_length=6)] = SecretStr("")
 
 
 _ADAPTER = TypeAdapter(Everything)
@@ -145,3 +146,9 @@ def test_long_names_of_unknown_fields_are_cut() -> None:
 )
 def test_codes_are_stable_names(kind: str, code: str) -> None:
     assert error_code(kind) == code
+
+
+@pytest.mark.parametrize(("length", "said"), [(3, "at least 4 characters"), (7, "at most 6 characters")])
+def test_hidden_text_is_measured_in_characters(length: int, said: str) -> None:
+    (error,) = problem_of({"secret": "x" * length}).errors
+    assert error.detail == f"The value must have {said}."

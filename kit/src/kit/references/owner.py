@@ -150,9 +150,8 @@ class LocalOwner:
             return NOT_FOUND
         failed = [name for name, value in question.require.items() if not _meets(row.get(name), value)]
         if failed:
-            return Answer(
-                "condition-failed", id=row["_id"], detail=f"Its {', '.join(sorted(failed))} does not allow it."
-            )
+            detail = f"Its {', '.join(sorted(failed))} does not allow it ({question.parent})."
+            return Answer("condition-failed", id=row["_id"], detail=detail)
         copied = {name: row.get(name) for name in question.copy}
         return Answer("ok", id=row["_id"], epoch=int(row.get(PARENT_STATE, {}).get("epoch", 0)), copied=copied)
 

@@ -44,7 +44,7 @@ async def request_distribution(runtime: Runtime, ledger: Ledger, caller: Caller,
     if period > period_of(runtime.clock.now()):
         raise InvalidRequest(
             "A day to come cannot be distributed.",
-            errors=[FieldError("/period", "out_of_range", "Give today or an earlier day, in UTC.")],
+            errors=[FieldError("/period", "out-of-range", "Give today or an earlier day, in UTC.")],
         )
     await distribute(runtime, ledger, period, seconds_max=REQUEST_SECONDS_MAX)
     return await _progress(runtime, period)

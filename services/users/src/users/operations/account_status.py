@@ -38,7 +38,12 @@ async def change_status(
         status = next_status(user.status, action)
         if status is None:
             allowed = [str(one) for one in allowed_actions(user.status)]
-            raise IllegalTransition(from_=str(user.status), action=str(action), allowed=allowed)
+            raise IllegalTransition(
+                f"An account that is {user.status} cannot {action}.",
+                from_=str(user.status),
+                action=str(action),
+                allowed=allowed,
+            )
         return await _save_status(runtime, user, status, reason=reason, action_id=action_id)
 
     return await decide_and_save(attempt, if_match=if_match)

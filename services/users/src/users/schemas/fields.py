@@ -25,7 +25,8 @@ def _apply(rule: Callable[[str], str], code: LiteralString, value: str) -> str:
     try:
         return rule(value)
     except ValueError as fault:
-        raise PydanticCustomError(code, "{reason}", {"reason": str(fault)}) from None
+        reason = str(fault)
+        raise PydanticCustomError(code, "{reason}", {"reason": reason[:1].upper() + reason[1:]}) from None
 
 
 def checked(rule: Callable[[str], str], code: LiteralString) -> AfterValidator:
