@@ -31,7 +31,7 @@ class Chaos(Faults):
         super().__init__(seed)
         self.losses = losses
 
-    async def run(self, operation: str, collection: str, execute: Any) -> Any:
+    async def run(self, operation: str, collection: str, execute: Any, execute_late: Any = None) -> Any:
         if self._random.random() < 0.2:  # a slow one
             for _ in range(self._random.randint(0, 80)):
                 await asyncio.sleep(0)
@@ -39,7 +39,7 @@ class Chaos(Faults):
         if self.losses and collection == "desks" and writes and self._random.random() < 0.15:
             self.losses -= 1
             self.rules.append(Fault(self._random.choice(["lose", "late"]), operation, collection))
-        return await super().run(operation, collection, execute)
+        return await super().run(operation, collection, execute, execute_late)
 
 
 @dataclass

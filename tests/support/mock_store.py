@@ -122,22 +122,33 @@ class Faults:
             with contextlib.suppress(Exception):
                 await execute()
 
-    async def run(self, operation: str, collection: str, execute: Callable[[], Awaitable[Any]]) -> Any:
+    async def run(
+        self,
+        operation: str,
+        collection: str,
+        execute: Callable[[], Awaitable[Any]],
+        execute_late: Callable[[], Awaitable[Any]] | None = None,
+    ) -> Any:
         await self._yield()
         self.calls.append((operation, collection))
         fault = next((one for one in self.rules if one.takes(operation, collection)), None)
         if fault is None:
             result = await execute()
         else:
-            result = await self._strike(fault, execute)
+            result = await self._strike(fault, execute, execute_late)
         await self._yield()
         return result
 
-    async def _strike(self, fault: Fault, execute: Callable[[], Awaitable[Any]]) -> Any:
+    async def _strike(
+        self,
+        fault: Fault,
+        execute: Callable[[], Awaitable[Any]],
+        execute_late: Callable[[], Awaitable[Any]] | None,
+    ) -> Any:
         if fault.kind == "refuse":
             raise AutoReconnect("refused")
         if fault.kind == "late":
-            self.late.append(execute)
+            self.late.append(execute_late or execute)
             raise AutoReconnect("not delivered yet")
         if fault.kind == "hold":
             fault.gate.reached.set()
@@ -190,7 +201,14 @@ class FaultyCollection:
         method = getattr(self._inner, operation)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            return await self._faults.run(operation, self.name, lambda: method(*args, **kwargs))
+            # A message that is under way does not mind that its session has ended at the sender's.
+            sessionless = {name: value for name, value in kwargs.items() if name != "session"}
+            return await self._faults.run(
+                operation,
+                self.name,
+                lambda: method(*args, **kwargs),
+                lambda: method(*args, **sessionless),
+            )
 
         return call
 
@@ -218,6 +236,12 @@ class FaultyMotor:
     def __getitem__(self, name: str) -> FaultyDatabase:
         return FaultyDatabase(self.faults, self.inner[name])
 
+    def get_database(self, name: str, **options: Any) -> FaultyDatabase:
+        return FaultyDatabase(self.faults, self.inner.get_database(name, **options))
+
+    async def start_session(self, **options: Any) -> Any:
+        return await self.inner.start_session(**options)
+
     async def drop_database(self, name: str) -> None:
         await self.inner.drop_database(name)
 
@@ -225,7 +249,9 @@ class FaultyMotor:
         self.inner.close()
 
 
-def faulty_client(seed: int = 0, *, inner: Any = None, embedded: bool = False) -> tuple[StoreClient, Faults]:
+def faulty_client(
+    seed: int = 0, *, inner: Any = None, causal: bool = False, embedded: bool = False
+) -> tuple[StoreClient, Faults]:
     """`inner` is a Motor client of a real store, whose operations are to yield and fail; mongomock without it."""
     faults = Faults(seed)
-    return StoreClient.from_motor(FaultyMotor(faults, inner), embedded=embedded), faults
+    return StoreClient.from_motor(FaultyMotor(faults, inner), causal=causal, embedded=embedded), faults
