@@ -153,6 +153,11 @@ class TestReferences:
         validated = ValidatedReference(named["relationship"], named["parent"], named["id"], 4)
         assert await office.references.change(stored, {"state": "busy"}, attached=Attached([validated])) is not None
 
+    async def test_parent_that_stays_may_come_with_its_epoch_alone(self, office: Office, stored: Desk) -> None:
+        await office.close(CARD, "cards", stored.card_id, epoch=1)
+        validated = ValidatedReference(CARD, "cards", stored.card_id, 2)
+        assert await office.references.change(stored, {"state": "busy"}, attached=Attached([validated])) is not None
+
     async def test_slot_that_is_voided_does_not_take_effect(self, office: Office, faults: Faults, stored: Desk) -> None:
         commit = faults.add("hold", "bulk_write", "desks", skip=1)
         changing = asyncio.create_task(office.references.change(stored, {"state": "busy"}))

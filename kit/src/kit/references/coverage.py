@@ -36,7 +36,7 @@ async def cover(
     for use in uses:
         validated = _attached(use, attached)
         if validated is not None:
-            _check_copied(use, validated.copied, row)
+            _check_copied(use, validated.copied, row, is_new=use.field not in unchanged)
             _add(coverage, use, validated.id, validated.epoch)
         elif use.field in unchanged and use.parent_id is not None:
             coverage.keys.append(use.intent_key(use.parent_id))
@@ -58,7 +58,7 @@ def _add_answers(
         if not answer.ok:
             missing.append(FieldError(f"/{use.field}", ReferenceNotFound.code, "It names nothing that exists here."))
             continue
-        _check_copied(use, answer.copied, row)
+        _check_copied(use, answer.copied, row, is_new=True)
         _add(coverage, use, answer.id, answer.epoch)
         coverage.local[use.intent_key(answer.id)] = question
     if missing:
@@ -88,10 +88,11 @@ def _question(use: Use, row: Mapping[str, Any]) -> Question:
     )
 
 
-def _check_copied(use: Use, copied: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-    """What is stored as copied, or as matched where the owner said it, must be what the owner said."""
+def _check_copied(use: Use, copied: Mapping[str, Any], row: Mapping[str, Any], *, is_new: bool) -> None:
+    """What is stored as copied, or as matched where the owner said it, must be what the owner said. A reference that
+    stays may come with its epoch alone: what it copied is there already, and immutable at the owner."""
     for child, parent in use.target.copy.items():
-        if parent not in copied or copied[parent] != row.get(child):
+        if (is_new and parent not in copied) or (parent in copied and copied[parent] != row.get(child)):
             raise ReferencesNotValidated(f"{use.relationship}: {child} is not what the owner hands down.")
     for child, parent in use.target.match.items():
         if parent in copied and copied[parent] != row.get(child):
