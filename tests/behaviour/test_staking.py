@@ -68,7 +68,8 @@ def test_a_period_is_paid_once_however_often_it_is_distributed(admin: Api, trade
 
 def test_a_day_to_come_is_not_distributed(admin: Api) -> None:
     answer = admin.post("/v1/staking/distributions", {"period": today(2)})
-    assert answer.status_code == 422
+    (error,) = problem(answer, 422, "invalid-request")["errors"]
+    assert (error["pointer"], error["code"]) == ("/period", "out-of-range")
 
 
 def test_early_exit_pays_the_stated_penalty(admin: Api, trader: Api) -> None:
