@@ -50,9 +50,11 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
-    @property
-    def origin(self) -> str:
-        return f"{'https' if self.tls else 'http'}://{self}"
+    def url(self, target: str) -> URL:
+        """With the target's path and query as they are. Put together, not parsed: parsing costs three times as much."""
+        path, _, query = target.partition("?")
+        scheme = "https" if self.tls else "http"
+        return URL.build(scheme=scheme, authority=str(self), path=path, query_string=query, encoded=True)
 
 
 @dataclass(slots=True)
@@ -169,9 +171,8 @@ class Upstream:
             raise AnswerTimeoutError("the deadline passed before the request was sent")
         failure: UpstreamError = NotSentError("the service has no address")
         for address in self._in_turn(now):
-            url = URL(address.origin + target, encoded=True)
             try:
-                return await self._ask(method, url, headers, body, deadline)
+                return await self._ask(method, address.url(target), headers, body, deadline)
             except NotSentError as error:
                 self._down_until[address] = now + DOWN_S
                 failure = error

@@ -58,6 +58,12 @@ async def test_request_leaves_as_it_was_given_and_the_answer_comes_back_as_it_wa
     assert exchange.headers == [(b"content-length", b"2"), (b"x-one", b"1"), (b"x-one", b"2")]
 
 
+@pytest.mark.parametrize("target", ["/a", "/a?x", "/a?x=1?y", "/a%20b?x=%C3%A4&x=2&y", "/a;b:c@d?e=[1]", "/a?b=c%23d"])
+def test_target_is_the_one_that_was_sent(target: str) -> None:
+    assert str(Address("::1", 8101, tls=False).url(target)) == f"http://[::1]:8101{target}"
+    assert Address("bots", 8101, tls=True).url(target).raw_path_qs == target
+
+
 async def test_redirect_is_an_answer_like_any_other() -> None:
     async with service(saying(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")) as upstream:
         exchange = await upstream.start("GET", "/", [], b"", deadline=soon())
