@@ -5,14 +5,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from rich.console import Console
+from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
 from deploy.testing.results import Result, load, read_report, save
 from deploy.testing.suites import GROUPS, Suite
 
+LANES = 2  # what the smallest machine that this is meant for has cores
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / ".reports"
 DISJOINT = ("quick", "stores", "platform")  # together they are all
@@ -28,22 +33,49 @@ def main(arguments: list[str]) -> int:
         console.print(f"usage: python -m deploy.testing {'|'.join(GROUPS)}|total")
         return 2
     group = arguments[0]
-    results = [_run(console, suite) for suite in GROUPS[group]]
-    kept = [result for result in results if result is not None]
-    save(kept, _kept(group))
-    return _conclude(console, kept)
+    results = [result for result in _run_all(console, GROUPS[group]) if result is not None]
+    save(results, _kept(group))
+    return _conclude(console, results)
 
 
-def _run(console: Console, suite: Suite) -> Result | None:
-    console.rule(f"[bold]{suite.name}", align="left")
+def _run_all(console: Console, suites: Sequence[Suite]) -> Iterator[Result | None]:
+    """Those that may, side by side; their output is shown whole as each ends."""
+    together = [suite for suite in suites if not suite.alone]
+    if together:
+        console.print(f"running {', '.join(suite.name for suite in together)}: {LANES} at a time")
+    with ThreadPoolExecutor(LANES) as lanes:
+        running = [lanes.submit(_run, console, suite, capture=True) for suite in together]
+        for ended in as_completed(running):
+            yield ended.result()
+    for suite in suites:
+        if suite.alone:
+            yield _run(console, suite, capture=False)
+
+
+def _run(console: Console, suite: Suite, *, capture: bool) -> Result | None:
+    heading = Rule(f"[bold]{suite.name}", align="left")
     if suite.missing:
         message = f"not run: {suite.missing} is not set"
-        console.print(message, style="yellow")
+        console.print(heading, message)
         return Result(suite.name, 0, 0, 0, 0, message) if os.environ.get("CI") else None
-    report = REPORTS / f"{suite.name.replace(', ', '-').replace(' ', '-')}.xml"
+    if not capture:
+        console.print(heading)
+    report = REPORTS / f"{suite.name.replace(' ', '-')}.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "--durations=5", f"--junitxml={report}", *suite.paths]
-    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **suite.environment}, check=False)
+    output = subprocess.PIPE if capture else None
+    environment = {**os.environ, **suite.environment}
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        text=True,
+        stdout=output,
+        stderr=subprocess.STDOUT if capture else None,
+    )
+    if capture:
+        console.print(heading, Text(ended.stdout), soft_wrap=True)
     return read_report(suite, report, ended.returncode)
 
 

@@ -9,13 +9,15 @@ STORES = ("mongomock", "embedded", "engine")
 
 @dataclass(frozen=True)
 class Suite:
-    """One run of pytest. `store` is the one that a behaviour suite must really have run on."""
+    """One run of pytest. `store` is the one that a behaviour suite must really have run on; `alone`: it starts
+    processes or looks at the clock, so nothing else runs beside it."""
 
     name: str
     paths: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     store: str | None = None
     needs: str | None = None
+    alone: bool = False
 
     @property
     def missing(self) -> str | None:
@@ -24,18 +26,21 @@ class Suite:
 
 
 def _behaviour(store: str, needs: str | None = None) -> Suite:
-    return Suite(f"behaviour on {store}", ("tests/behaviour",), {"STORE": store}, store=store, needs=needs)
+    name = f"behaviour on {store}"
+    is_in_memory = store == "mongomock"
+    return Suite(name, ("tests/behaviour",), {"STORE": store}, store=store, needs=needs, alone=not is_in_memory)
 
 
-RULES = Suite("unit, component, contract", ("tests/unit", "tests/component", "tests/contract"))
+UNIT = Suite("unit", ("tests/unit",))
+COMPONENT = Suite("component and contract", ("tests/component", "tests/contract"))
 MONGOMOCK = _behaviour("mongomock")
 EMBEDDED = _behaviour("embedded")
 ENGINE = _behaviour("engine", needs="MONGODB_URL")
-PLATFORM = Suite("platform", ("tests/platform",))
+PLATFORM = Suite("platform", ("tests/platform",), alone=True)
 
 GROUPS: Mapping[str, Sequence[Suite]] = {
-    "quick": (RULES, MONGOMOCK),
+    "quick": (COMPONENT, UNIT, MONGOMOCK),
     "stores": (EMBEDDED, ENGINE),
     "platform": (PLATFORM,),
-    "all": (RULES, MONGOMOCK, EMBEDDED, ENGINE, PLATFORM),
+    "all": (COMPONENT, UNIT, MONGOMOCK, EMBEDDED, ENGINE, PLATFORM),
 }

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from deploy.testing.results import Result, load, read_report, save
-from deploy.testing.suites import EMBEDDED, RULES, Suite
+from deploy.testing.suites import EMBEDDED, UNIT, Suite
 
 
 def report(folder: Path, **counts: int) -> Path:
@@ -18,7 +18,7 @@ def read(folder: Path, suite: Suite, status: int, **counts: int) -> Result:
 
 
 def test_fixture_error_counts_as_a_failure(tmp_path: Path) -> None:
-    result = read(tmp_path, RULES, 1, tests=10, failures=1, errors=2, skipped=3)
+    result = read(tmp_path, UNIT, 1, tests=10, failures=1, errors=2, skipped=3)
     assert (result.passed, result.failed, result.skipped, result.good) == (4, 3, 3, False)
 
 
@@ -26,7 +26,7 @@ def test_good_run_has_no_fault(tmp_path: Path) -> None:
     assert read(tmp_path, EMBEDDED, 0, tests=4, failures=0, errors=0, skipped=0).good
 
 
-@pytest.mark.parametrize("suite", [RULES, EMBEDDED])
+@pytest.mark.parametrize("suite", [UNIT, EMBEDDED])
 def test_run_of_nothing_is_a_fault(tmp_path: Path, suite: Suite) -> None:
     assert read(tmp_path, suite, 5, tests=0, failures=0, errors=0, skipped=0).fault == "no test ran"
     assert read_report(suite, tmp_path / "none.xml", 2).fault == "no test ran"
@@ -35,11 +35,11 @@ def test_run_of_nothing_is_a_fault(tmp_path: Path, suite: Suite) -> None:
 def test_skipped_test_on_a_store_is_a_fault(tmp_path: Path) -> None:
     counts = {"tests": 4, "failures": 0, "errors": 0, "skipped": 1}
     assert read(tmp_path, EMBEDDED, 0, **counts).fault == "1 tests were skipped on embedded"
-    assert read(tmp_path, RULES, 0, **counts).good
+    assert read(tmp_path, UNIT, 0, **counts).good
 
 
 def test_crash_after_good_tests_is_a_fault(tmp_path: Path) -> None:
-    result = read(tmp_path, RULES, 139, tests=4, failures=0, errors=0, skipped=0)
+    result = read(tmp_path, UNIT, 139, tests=4, failures=0, errors=0, skipped=0)
     assert result.fault == "pytest ended with status 139"
 
 
