@@ -9,8 +9,8 @@ STORES = ("mongomock", "embedded", "engine")
 
 @dataclass(frozen=True)
 class Suite:
-    """One run of pytest. `store` is the one that a behaviour suite must really have run on; `alone`: it starts
-    processes or looks at the clock, so nothing else runs beside it."""
+    """One run of pytest, on `paths` with their options. `store` is the one that a behaviour suite must really have run
+    on; `alone`: it starts processes or looks at the clock, so nothing else runs beside it."""
 
     name: str
     paths: tuple[str, ...]
@@ -32,15 +32,19 @@ def _behaviour(store: str, needs: str | None = None) -> Suite:
 
 
 UNIT = Suite("unit", ("tests/unit",))
-COMPONENT = Suite("component and contract", ("tests/component", "tests/contract"))
+# Two halves of about the same length, of which the second takes whatever is not in the first.
+_FIRST = ("tests/component/bots", "tests/component/staking")
+_IGNORED = tuple(f"--ignore={path}" for path in _FIRST)
+COMPONENT_FIRST = Suite("component bots and staking", _FIRST)
+COMPONENT = Suite("component and contract", (*_IGNORED, "tests/component", "tests/contract"))
 MONGOMOCK = _behaviour("mongomock")
 EMBEDDED = _behaviour("embedded")
 ENGINE = _behaviour("engine", needs="MONGODB_URL")
 PLATFORM = Suite("platform", ("tests/platform",), alone=True)
 
 GROUPS: Mapping[str, Sequence[Suite]] = {
-    "quick": (COMPONENT, UNIT, MONGOMOCK),
+    "quick": (COMPONENT_FIRST, COMPONENT, UNIT, MONGOMOCK),
     "stores": (EMBEDDED, ENGINE),
     "platform": (PLATFORM,),
-    "all": (COMPONENT, UNIT, MONGOMOCK, EMBEDDED, ENGINE, PLATFORM),
+    "all": (COMPONENT_FIRST, COMPONENT, UNIT, MONGOMOCK, EMBEDDED, ENGINE, PLATFORM),
 }
