@@ -1,6 +1,7 @@
 """Deliveries of samples: whole hours are read, merged and put in their place on the version that was read, so that any
 replica may take any delivery, again or in any order."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from kit.identity import Caller
 from kit.problems import FieldError, ReferenceNotFound
 from kit.references.attached import Attached
 from kit.runtime import Runtime
+from kit.store import Collection
 
 Key = tuple[str, int]  # a bot's id and an hour
 
@@ -41,20 +43,35 @@ async def deliver_samples(
     runtime: Runtime, caller: Caller, bot_id: str, batch: SampleBatch, attached: Attached
 ) -> Outcome:
     """Samples of one bot. Raises NotFound, Forbidden, Unavailable."""
-    bot = await get_bot(runtime, caller, bot_id)
+    delivery = _delivery({bot_id: batch.samples})
+    bot, stored = await asyncio.gather(get_bot(runtime, caller, bot_id), _stored_hours(runtime, delivery))
     require_deliverer(caller, bot)
-    outcomes = await _deliver(runtime, {bot.id: batch.samples}, [bot], attached)
-    return outcomes[bot.id]
+    await _deliver(runtime, delivery, stored, [bot], attached)
+    return delivery.outcomes[bot.id]
 
 
 async def deliver_many(
     runtime: Runtime, caller: Caller, batches: SampleBatches, attached: Attached
 ) -> dict[str, Outcome]:
     """Samples of several bots, by bot in the order given. Raises ReferenceNotFound at each unknown bot, Forbidden."""
-    bots = await _named_bots(runtime, caller, batches.bots)
+    delivery = _delivery({one.bot_id: one.samples for one in batches.bots})
+    bots, stored = await asyncio.gather(_named_bots(runtime, caller, batches.bots), _stored_hours(runtime, delivery))
     for bot in bots:
         require_deliverer(caller, bot)
-    return await _deliver(runtime, {one.bot_id: one.samples for one in batches.bots}, bots, attached)
+    await _deliver(runtime, delivery, stored, bots, attached)
+    return delivery.outcomes
+
+
+def _delivery(samples: Mapping[str, Sequence[SampleIn]]) -> _Delivery:
+    return _Delivery(
+        token=new_token(),
+        hours={
+            (bot_id, hour): held
+            for bot_id, sent in samples.items()
+            for hour, held in by_hour(map(_sample, sent)).items()
+        },
+        outcomes={bot_id: Outcome(received=len(sent)) for bot_id, sent in samples.items()},
+    )
 
 
 async def _named_bots(runtime: Runtime, caller: Caller, named: Sequence[BotSamples]) -> list[TradingBot]:
@@ -72,33 +89,26 @@ async def _named_bots(runtime: Runtime, caller: Caller, named: Sequence[BotSampl
 
 
 async def _deliver(
-    runtime: Runtime, samples: Mapping[str, Sequence[SampleIn]], bots: Sequence[TradingBot], attached: Attached
-) -> dict[str, Outcome]:
-    delivery = _Delivery(
-        token=new_token(),
-        hours={
-            (bot_id, hour): held
-            for bot_id, sent in samples.items()
-            for hour, held in by_hour(map(_sample, sent)).items()
-        },
-        outcomes={bot_id: Outcome(received=len(sent)) for bot_id, sent in samples.items()},
-    )
+    runtime: Runtime,
+    delivery: _Delivery,
+    stored: dict[Key, PerformanceHour],
+    bots: Sequence[TradingBot],
+    attached: Attached,
+) -> None:
+    """`stored` are the delivery's hours as they were read."""
     for _ in range(ATTEMPTS_MAX):
-        stored = await _stored_hours(runtime, delivery)
         changes = _changes(delivery, stored)
-        if not delivery.hours:
-            break
-        if not delivery.announced:
+        if changes and not delivery.announced:
             delivery.announced = _places(delivery.hours)
             await begin(runtime, delivery.token, delivery.announced, bots, attached)
         await _write(runtime, delivery, stored, changes)
         if not delivery.hours:
             break
+        stored = await _stored_hours(runtime, delivery)
     if delivery.announced:
         await end(runtime, delivery.token, delivery.announced)
     if delivery.hours:
         raise contended()
-    return delivery.outcomes
 
 
 async def _stored_hours(runtime: Runtime, delivery: _Delivery) -> dict[Key, PerformanceHour]:
@@ -131,26 +141,29 @@ async def _write(
     """Whatever was written by somebody else meanwhile stays in the delivery."""
     hours = runtime.store.collection(PerformanceHour)
     wanted = {key: _hour(key, merged, delivery.token, stored.get(key)) for key, merged in changes.items()}
-    new = [key for key in wanted if key not in stored]
-    known = [key for key in wanted if key in stored]
-    if new:
-        taken = await hours.insert_many([wanted[key] for key in new])
-        for position, key in enumerate(new):
-            if position not in taken:
-                delivery.settle(key, changes[key])
-    if not known:
-        return
-    updates = [({"_id": wanted[key].id, "version": stored[key].version}, _replacement(wanted[key])) for key in known]
-    written = set(known)
-    if await hours.bulk_update(updates) < len(known):
-        rows = await hours.rows(
-            {"_id": {"$in": [wanted[key].id for key in known]}, "writer": delivery.token},
-            fields=["botId", "hour"],
-            limit=len(known),
-        )
-        written = {(row["botId"], row["hour"]) for row in rows}
-    for key in written:
+    new = [hour for key, hour in wanted.items() if key not in stored]
+    known = [(hour, stored[key].version) for key, hour in wanted.items() if key in stored]
+    inserted, replaced = await asyncio.gather(_insert(hours, new), _replace(hours, known, delivery.token))
+    for key in inserted | replaced:
         delivery.settle(key, changes[key])
+
+
+async def _insert(hours: Collection[PerformanceHour], new: Sequence[PerformanceHour]) -> set[Key]:
+    """The hours that weren't there before."""
+    taken = frozenset(await hours.insert_many(new))
+    return {(hour.bot_id, hour.hour) for position, hour in enumerate(new) if position not in taken}
+
+
+async def _replace(
+    hours: Collection[PerformanceHour], known: Sequence[tuple[PerformanceHour, int]], writer: str
+) -> set[Key]:
+    """The hours that were still at the versions that were read."""
+    updates = [({"_id": hour.id, "version": version}, _replacement(hour)) for hour, version in known]
+    if await hours.bulk_update(updates) == len(updates):
+        return {(hour.bot_id, hour.hour) for hour, _ in known}
+    where = {"_id": {"$in": [hour.id for hour, _ in known]}, "writer": writer}
+    rows = await hours.rows(where, fields=["botId", "hour"], limit=len(known))
+    return {(row["botId"], row["hour"]) for row in rows}
 
 
 def unpack_hour(hour: PerformanceHour) -> list[Sample]:
