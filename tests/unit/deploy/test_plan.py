@@ -13,16 +13,8 @@ STORE = StorePlan(url="mongodb://127.0.0.1:27117", description="")
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "MONGODB_URL",
-        "GATEWAY_KEYS",
-        "SERVICES",
-        "DATA_DIR",
-        "BOTS_REPLICAS",
-        "BIND_HOST",
-        "DATABASE_PREFIX",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    for name in (*LocalSettings.model_fields, "services"):
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def test_replicas_listen_ten_ports_apart_and_the_gateway_knows_all_of_them() -> None:
