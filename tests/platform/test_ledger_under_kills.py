@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -22,18 +24,20 @@ from scenes import balance, open_pool
 
 from deploy.audit.platform import PlatformAudit, audit_platform
 from deploy.local.background import ROOT, BackgroundPlatform
-from kit.store import StoreClient
+from kit.store import Store, StoreClient
+from staking.documents.movement import MovementRecord
 from staking.documents.stake import UserStake
+from staking.domain.ledger import State
 from staking.domain.stake import StakeState
 from staking.operations.audit.audit import audit_ledger
 
 KILLS = 2
 ACKNOWLEDGED_BETWEEN = 80
-BUSY = 16
-BUSY_WAIT_S = 3.0
+PENDING_AT_KILL = 8
+FRESH = timedelta(seconds=1)
 STEP_S = 40.0
 REST_S = 30.0
-POLL_S = 0.05
+POLL_S = 0.02
 REST_POLL_S = 0.5
 # A request that died with its process is taken over when its lease has run out: five seconds after this.
 REQUEST_TIMEOUT_S = "10"
@@ -44,10 +48,12 @@ KINDS = ("credit", "debit", "stake", "unstake")
 
 @dataclass
 class Run:
-    """What happened while the clients were at work. `answers_lost`: requests that were with a process as it died.
-    `steps_s`: how long it took to a kill, to be back, to the next kill, and so on to the last outcome."""
+    """What happened while the clients were at work. `pending`: movements at each kill; `answers_lost`: requests that
+    were with a process as it died. `steps_s`: how long it took to a kill, to be back, to the next kill, and so on to
+    the last outcome."""
 
     told: Told
+    pending: list[int] = field(default_factory=list)
     answers_lost: int = 0
     steps_s: list[float] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -61,8 +67,8 @@ class Run:
         acknowledged = ", ".join(f"{len(kept)} {name}" for name, kept in parts.items())
         return (
             f"{CLIENTS} clients, {told.acknowledged} acknowledged ({acknowledged}), {dict(told.refused)} refused, "
-            f"{dict(told.repeated)} repeated, {told.replayed} replayed, {KILLS} kills, "
-            f"{self.answers_lost} answers lost by them, {sum(self.steps_s):.0f} s: {self.steps_s}"
+            f"{dict(told.repeated)} repeated, {told.replayed} replayed, {len(self.pending)} kills amid {self.pending} "
+            f"pending movements, {self.answers_lost} answers lost, {sum(self.steps_s):.0f} s: {self.steps_s}"
         )
 
 
@@ -117,7 +123,7 @@ async def moved_while_killed(movers: Movers, processes: BackgroundPlatform) -> R
             for number in range(KILLS):
                 await acknowledged_more(movers)
                 run.step()
-                await killed_and_back(movers, processes, names[number % len(names)])
+                run.pending.append(await killed_and_back(movers, processes, names[number % len(names)]))
                 run.step()
             await acknowledged_more(movers)
             run.step()
@@ -138,23 +144,43 @@ async def acknowledged_more(movers: Movers) -> None:
     await movers.until(lambda: movers.told.acknowledged >= wanted, what, STEP_S)
 
 
-async def killed_and_back(movers: Movers, processes: BackgroundPlatform, name: str) -> None:
-    """Killed amid requests and started again by the supervisor, while the clients go on."""
+async def killed_and_back(movers: Movers, processes: BackgroundPlatform, name: str) -> int:
+    """Killed amid movements and started again by the supervisor, while the clients go on; how many were pending."""
     before, said = pids(processes)[name], f"{name} is ready again"
     times = processes.log.read_text().count(said)
-    await asyncio.to_thread(kill_when_busy, processes, name)
+    # In a loop of its own, so that the clients' work does not come between what is seen and the kill.
+    pending = await asyncio.to_thread(asyncio.run, killed_amid_movements(processes, before))
     await movers.until(lambda: processes.log.read_text().count(said) > times, f"{name} did not come back", STEP_S)
     assert pids(processes)[name] != before
+    return pending
 
 
-def kill_when_busy(processes: BackgroundPlatform, name: str) -> None:
-    """At a moment when it has many requests to answer, if there is one soon."""
-    assert processes.state is not None
-    url, pid, deadline = processes.state.addresses[name], processes.state.pids[name], time.monotonic() + BUSY_WAIT_S
-    with httpx.Client(timeout=TIMEOUT_S) as http:
-        while metric(http, url, "http_requests_in_flight") < BUSY and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-    os.kill(pid, signal.SIGKILL)
+async def killed_amid_movements(processes: BackgroundPlatform, pid: int) -> int:
+    """SIGKILL at a moment when several movements are pending that were just written; how many."""
+    deadline = time.monotonic() + STEP_S
+    async with staking_store(processes) as store:
+        while time.monotonic() < deadline:
+            fresh = {"open": True, "state": State.PENDING.value, "writtenAt": {"$gt": datetime.now(UTC) - FRESH}}
+            pending = await store.collection(MovementRecord).count(fresh)
+            if pending >= PENDING_AT_KILL:
+                os.kill(pid, signal.SIGKILL)
+                return pending
+            await asyncio.sleep(POLL_S)
+    raise AssertionError(f"there were never {PENDING_AT_KILL} movements pending at once")
+
+
+@asynccontextmanager
+async def staking_store(processes: BackgroundPlatform) -> AsyncIterator[Store]:
+    client = await StoreClient.connect(store_url(processes))
+    try:
+        yield client.database(f"{processes.environment['DATABASE_PREFIX']}_staking")
+    finally:
+        await client.close()
+
+
+def store_url(processes: BackgroundPlatform) -> str:
+    environment = processes.environment
+    return environment.get("MONGODB_URL") or f"mongodb://127.0.0.1:{environment['STORE_PORT']}"
 
 
 def metric(http: httpx.Client, url: str, sample: str) -> int:
@@ -171,25 +197,19 @@ def pids(processes: BackgroundPlatform) -> dict[str, int]:
 
 async def audited_at_rest(processes: BackgroundPlatform) -> PlatformAudit:
     """The audit of everything, once nothing is under way any more: no movement, pending stake or intent."""
-    prefix = processes.environment["DATABASE_PREFIX"]
-    url = processes.environment.get("MONGODB_URL") or f"mongodb://127.0.0.1:{processes.environment['STORE_PORT']}"
     deadline = time.monotonic() + REST_S
-    while (left := await under_way(url, prefix)) and time.monotonic() < deadline:
+    while (left := await under_way(processes)) and time.monotonic() < deadline:
         await asyncio.sleep(REST_POLL_S)
     assert not left, f"left unfinished after {REST_S:g} s: {left}"
-    audit = await audit_platform(url, prefix, is_live=False)
+    audit = await audit_platform(store_url(processes), processes.environment["DATABASE_PREFIX"], is_live=False)
     assert [one.report.intents for one in audit.references if one.report.intents] == []
     return audit
 
 
-async def under_way(url: str, prefix: str) -> dict[str, int]:
-    client = await StoreClient.connect(url)
-    try:
-        store = client.database(f"{prefix}_staking")
+async def under_way(processes: BackgroundPlatform) -> dict[str, int]:
+    async with staking_store(processes) as store:
         ledger = await audit_ledger(store)
         pending = await store.collection(UserStake).count({"state": StakeState.PENDING.value})
-    finally:
-        await client.close()
     counts = {
         "movements": ledger.counted.get("movements under way", 0),
         "documents that change": ledger.unsettled,
