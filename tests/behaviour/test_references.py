@@ -209,3 +209,18 @@ def test_internal_paths_are_not_routed(admin: Api, path: str) -> None:
         assert "omnitrade_users" not in answer.text
     else:
         problem(answer, 404, "not-found")
+
+
+# The catalogue.
+
+
+def test_catalogue_is_shown_to_admins_with_the_ten_references(admin: Api, trader: Api, anonymous: Api) -> None:
+    catalogue = admin.fetched("/v1/references")
+    shown = {(one["child"], one["field"]): one for one in catalogue["references"]}
+    assert shown["trading_bots", "userId"]["onDelete"] == "CASCADE"
+    assert shown["trading_bots", "userId"]["parent"] == "users"
+    assert shown["user_stakes", "poolId"]["onDelete"] == "RESTRICT"
+    assert shown["reward_transaction_logs", "sourceId"]["by"] == "sourceType"
+    assert {"users", "trading_bots", "user_stakes"} <= {one["entity"] for one in catalogue["entities"]}
+    problem(trader.get("/v1/references"), 403, "forbidden")
+    problem(anonymous.get("/v1/references"), 401, "unauthenticated")

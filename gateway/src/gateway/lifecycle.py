@@ -54,14 +54,21 @@ class Running:
         self._keys = KeySet(self._fetch_keys, interval_s=settings.unknown_key_interval_s)
         self.merged = MergedDocument(lambda: self.catalogue)
         self.readiness = Readiness(self.discovery, grace_s=settings.ready_grace_s)
-        self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged)
+        identity = Identity(
+            self._keys,
+            issuer=settings.issuer,
+            audience=settings.audience,
+            tokens_max=settings.tokens_kept_max,
+        )
+        self.pages = Pages(
+            readiness=self.readiness,
+            metrics=self.metrics,
+            merged=self.merged,
+            identity=identity,
+            catalogue=lambda: self.catalogue,
+        )
         self.proxy = Proxy(
-            identity=Identity(
-                self._keys,
-                issuer=settings.issuer,
-                audience=settings.audience,
-                tokens_max=settings.tokens_kept_max,
-            ),
+            identity=identity,
             checks=ReferenceChecks(self._validation, lambda: self.catalogue),
             forwarder=Forwarder(
                 self._upstreams,

@@ -10,6 +10,8 @@ import orjson
 from gateway.catalogue import Catalogue
 from gateway.documents import METHODS, ServiceDocument, is_private
 from gateway.metrics import VERSION
+from gateway.references_page import OPERATION
+from gateway.references_page import PATH as REFERENCES_PATH
 
 BEARER: Final = {
     "type": "http",
@@ -69,6 +71,9 @@ def merge(documents: list[ServiceDocument]) -> dict[str, Any]:
             tags.setdefault(tag_name, {"name": tag_name})
         groups.append({"name": document.service, "tags": list(used)})
         entities |= {name: {**said, "service": document.service} for name, said in document.entities.items()}
+    paths.setdefault(REFERENCES_PATH, {"get": {**OPERATION, "x-service": "gateway"}})
+    tags.setdefault("references", {"name": "references"})
+    groups.append({"name": "gateway", "tags": ["references"]})
     return {
         "openapi": "3.1.0",
         "info": {

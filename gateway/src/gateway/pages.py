@@ -1,4 +1,4 @@
-"""The gateway's own pages: health, metrics, the merged document and the page that shows it."""
+"""The gateway's own pages: health, metrics, the catalogue, the merged document and the page that shows it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,10 +6,14 @@ from typing import Final
 
 import orjson
 
+from gateway.catalogue import Catalogue
 from gateway.docs_page import DocsPage
 from gateway.health import Readiness
+from gateway.identity import Identity
 from gateway.merged_openapi import MergedDocument
 from gateway.metrics import GatewayMetrics
+from gateway.references_page import PATH as REFERENCES_PATH
+from gateway.references_page import ROLE, catalogue_body
 from gateway.request import Request
 from kit.problems import MethodNotAllowed
 from kit.telemetry import METRICS_MEDIA_TYPE
@@ -20,8 +24,18 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Pages:
-    def __init__(self, *, readiness: Readiness, metrics: GatewayMetrics, merged: MergedDocument) -> None:
+    def __init__(
+        self,
+        *,
+        readiness: Readiness,
+        metrics: GatewayMetrics,
+        merged: MergedDocument,
+        identity: Identity,
+        catalogue: Callable[[], Catalogue],
+    ) -> None:
         self._readiness = readiness
+        self._identity = identity
+        self._catalogue = catalogue
         self._metrics = metrics
         self._merged = merged
         self._docs = DocsPage()
@@ -30,6 +44,7 @@ class Pages:
             "/health/ready": self._ready,
             "/metrics": self._exposition,
             "/openapi.json": self._openapi,
+            REFERENCES_PATH: self._references,
             **dict.fromkeys(self._docs.paths, self._file),
         }
 
@@ -49,6 +64,12 @@ class Pages:
     async def _openapi(self, request: Request) -> None:
         etag, body = await self._merged.current()
         await _answer(request, body, etag=etag)
+
+    async def _references(self, request: Request) -> None:
+        authorization = request.headers.seen.get(b"authorization")
+        request.caller = await self._identity.caller(authorization, required=True)
+        request.caller.require_role(ROLE)
+        await _answer(request, orjson.dumps(catalogue_body(self._catalogue())))
 
     async def _file(self, request: Request) -> None:
         file = self._docs.file(request.path)
