@@ -10,7 +10,7 @@ ROLE: Final = "admin"
 OPERATION: Final[dict[str, Any]] = {
     "operationId": "listReferences",
     "summary": "The catalogue of references",
-    "description": "Entities with their services, and the references between them, as the services declare them; for admins.",
+    "description": "Entities with their services and the references between them, as the services declare them.",
     "tags": ["references"],
     "responses": {
         "200": {
