@@ -1,5 +1,6 @@
 """Exchange accounts: verify and rotate, with the credentials at hand."""
 
+import secrets
 from typing import Any
 
 import pytest
