@@ -105,6 +105,7 @@ def test_ledger_is_exact_after_its_service_was_killed_twice(platform: Platform, 
     assert run.told.unexpected == [], run
     assert run.told.twice == []
     assert run.told.below_zero == []
+    assert audit.ledger.findings == []
     assert audit.is_clean, audit.body()
     command = audit_command(processes)
     assert command.returncode == 0, command.stdout + command.stderr
