@@ -10,12 +10,12 @@ from pathlib import Path
 
 from bench import parents
 from bench.load import load, write_bodies
-from bench.profiles import Sampling
+from bench.profiles import under
 from bench.run import Run
 from bench.servers import Server, free_port, serving
 from bench.stage import Stage, bot_request
 from bench.store_steps import store_steps
-from bench.table import Goal, Row, interleaved
+from bench.table import Goal, Row, explain, interleaved
 
 CONNECTIONS = 32
 LIVE_PATH = "/health/live"
@@ -61,9 +61,8 @@ def create_rows(run: Run, stage: Stage) -> list[Row]:
         _take(many, run, ours.rate, plain.rate)
         _take(one, run, ours.rate_of_one, plain.rate_of_one)
         _take(asked, run, ours.rate, usual.rate)
-        if not many.met:
-            many.profile = _profile(stage, ours)
         fresh = _every_id_new(run, stage, plain)
+        explain([many, one, fresh, asked], lambda: under(stage.pids("gateway", "bots"), ours.rate))
     steps = asyncio.run(store_steps(run, stage))
     return [many, steps, one, fresh, asked]
 
@@ -106,13 +105,3 @@ def _usual(stage: Stage, plain_url: str) -> AbstractContextManager[Server]:
     }
     command = [sys.executable, "-m", "bench.rivals.usual_way", str(port)]
     return serving(command, f"http://127.0.0.1:{port}", ready=LIVE_PATH, environment=environment)
-
-
-def _profile(stage: Stage, post: Post) -> str:
-    """The two processes that a create passes, sampled while they are under load once more."""
-    state = stage.platform.state
-    if state is None:
-        return "  the platform has ended"
-    samplings = {name: Sampling.begin(state.pids[name]) for name in ("gateway", "bots")}
-    post.rate()
-    return "\n".join(f" {name}\n{sampling.report()}" for name, sampling in samplings.items())

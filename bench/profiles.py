@@ -4,11 +4,12 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-SECONDS = 4
+SECONDS = 3
 RATE_PER_S = 200
 LINES_MAX = 12
 WAIT_S = 30.0
@@ -27,7 +28,7 @@ class Sampling:
         command = [
             str(Path(sys.executable).with_name("py-spy")),
             *("record", "--pid", str(pid), "--duration", str(SECONDS), "--rate", str(RATE_PER_S)),
-            *("--gil", "--format", "raw", "--output", str(output)),
+            *("--gil", "--function", "--format", "raw", "--output", str(output)),
         ]
         return cls(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE), output)
 
@@ -42,3 +43,19 @@ class Sampling:
             own[stack.rsplit(";", 1)[-1]] += int(count)
         total = sum(own.values())
         return "\n".join(f"  {count / total:6.1%}  {frame}" for frame, count in own.most_common(LINES_MAX))
+
+
+def under(pids: Mapping[str, int], load: Callable[[], object]) -> str:
+    """Profiles of processes, by name, while `load` runs once more."""
+    samplings = {name: Sampling.begin(pid) for name, pid in pids.items()}
+    load()
+    return "\n".join(f" {name}\n{sampling.report()}" for name, sampling in samplings.items())
+
+
+def of_imports(module: str) -> str:
+    """What a process imports before it serves, the dearest first: a start is over before it could be sampled."""
+    command = [sys.executable, "-X", "importtime", "-c", f"import {module}.app"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    lines = [line.removeprefix("import time:").split("|") for line in ended.stderr.splitlines() if "|" in line]
+    spent = sorted(((int(own), name.strip()) for own, _, name in lines if own.strip().isdigit()), reverse=True)
+    return "\n".join(f"  {microseconds / 1000:6.1f} ms  {name}" for microseconds, name in spent[:LINES_MAX])

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from bench import doors
 from bench.load import latencies, load
+from bench.profiles import under
 from bench.run import Run
 from bench.servers import Server
 from bench.stage import Stage
-from bench.table import Goal, Row, interleaved
+from bench.table import Goal, Row, explain, interleaved
 
 CONNECTIONS = 32
 CONSTANT_PATH = "/v1/constant"
@@ -59,7 +60,7 @@ def constant_rows(run: Run) -> list[Row]:
             usual.notes = f"{our_rate:.0f}/s against {plain_rate:.0f}/s in the last round"
         processor.take(ours.cpu_per_request / theirs.cpu_per_request)
         processor.notes = f"{ours.cpu_per_request * 1e6:.0f} µs against {theirs.cpu_per_request * 1e6:.0f} µs"
-    return [usual, processor]
+        return explain([usual, processor], lambda: under({"gateway": ours.server.process.pid}, ours.rate))
 
 
 def read_rows(run: Run, stage: Stage) -> list[Row]:
@@ -85,7 +86,8 @@ def read_rows(run: Run, stage: Stage) -> list[Row]:
             usual.take(our_rate / plain_rate)
             proxied.notes = f"{our_rate:.0f}/s against {their_rate:.0f}/s in the last round"
             usual.notes = f"{our_rate:.0f}/s against {plain_rate:.0f}/s in the last round"
-    return [proxied, usual, *_latency_rows(run, stage, our_rate / 2)]
+    rows = [proxied, usual, *_latency_rows(run, stage, our_rate / 2)]
+    return explain(rows, lambda: under(stage.pids("gateway", "bots"), ours))
 
 
 def _latency_rows(run: Run, stage: Stage, per_second: float) -> list[Row]:

@@ -47,6 +47,11 @@ class Stage:
         """The header by which a service takes a request for the gateway's; good for one path and half a minute."""
         return signed_header(service, method, path, user_id=self.user_id, key=self.key(service))
 
+    def pids(self, *names: str) -> dict[str, int]:
+        """The platform's processes, as its supervisor knows them."""
+        state = self.platform.state
+        return {} if state is None else {name: state.pids[name] for name in names}
+
     @property
     def store_url(self) -> str:
         """Where the platform keeps its databases."""

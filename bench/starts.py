@@ -3,10 +3,11 @@
 import sys
 import time
 
+from bench.profiles import of_imports
 from bench.run import Run
 from bench.servers import free_port, serving
 from bench.stage import Stage
-from bench.table import Goal, Row
+from bench.table import Goal, Row, explain
 
 SETTLE_S = 1.0
 NAMES = ("users", "bots", "staking", "gateway")
@@ -31,4 +32,5 @@ def _rows_of(name: str, run: Run, stage: Stage) -> tuple[Row, Row]:
             time.sleep(SETTLE_S)
             start.take(server.seconds_to_ready)
             memory.take(server.resident_mib())
+    explain([start], lambda: of_imports(name))
     return start, memory

@@ -1,11 +1,13 @@
 """The store's part of a protected create alone: intents, look-up, commit, shared by 32 tasks; beside plain inserts."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from bench.parents import database
+from bench.profiles import Sampling
 from bench.rivals.plain_bots import PlainBot
 from bench.run import Run
 from bench.stage import Stage
@@ -43,6 +45,10 @@ async def store_steps(run: Run, stage: Stage) -> Row:
             ours, theirs = await _rate(protected, run.seconds), await _rate(unprotected, run.seconds)
             row.take(ours / theirs)
             row.notes = f"{ours:.0f}/s against {theirs:.0f}/s in the last round"
+        if row.met is False:
+            sampling = Sampling.begin(os.getpid())
+            await _rate(protected, run.seconds)
+            row.profile = f" this process\n{sampling.report()}"
         await references.stop()
     return row
 

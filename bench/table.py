@@ -59,6 +59,16 @@ def interleaved(rounds: int, *sides: Callable[[], float]) -> list[tuple[float, .
     return [tuple(side() for side in sides) for _ in range(rounds)]
 
 
+def explain(rows: list[Row], profile: Callable[[], str]) -> list[Row]:
+    """The rows, with a profile beside those that missed their goal; it is only taken if there are any."""
+    missed = [row for row in rows if row.met is False]
+    if missed:
+        text = profile()
+        for row in missed:
+            row.profile = text
+    return rows
+
+
 def show(console: Console, rows: list[Row], store: str) -> None:
     """Print the table."""
     table = Table(
@@ -69,9 +79,13 @@ def show(console: Console, rows: list[Row], store: str) -> None:
     for row in rows:
         table.add_row(row.what, row.against, str(row.goal), *_cells(row))
     console.print(table)
+    profiles: dict[str, list[str]] = {}
     for row in rows:
-        if row.met is False and row.profile:
-            console.print(f"[bold]Where the time goes: {row.what}[/]\n{row.profile}", highlight=False)
+        if row.profile:
+            profiles.setdefault(row.profile, []).append(row.what)
+    for text, names in profiles.items():
+        console.print(f"[bold]Where the time goes: {'; '.join(names)}[/]")
+        console.print(text, highlight=False, markup=False)
 
 
 def _cells(row: Row) -> tuple[str, str, str]:
