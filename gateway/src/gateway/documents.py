@@ -10,10 +10,13 @@ import orjson
 
 from gateway.reference_spec import ON_DELETE, DocumentRefusedError, ReferenceSpec, read_reference
 from gateway.schema_reader import Node, SchemaReader, specs_of
+from kit.strict_json import nests_deeper
 
 METHODS: Final = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 OPERATIONS_MAX: Final = 2_000
+DEPTH_MAX: Final = 100
+"""Levels of objects and arrays in a document."""
 BODY_BYTES_MAX_MAX: Final = 256 * 1024 * 1024
 _PRIVATE: Final = ("/internal", "/metrics", "/health", "/openapi.json", "/docs")
 
@@ -79,10 +82,9 @@ def read_document(service: str, body: bytes) -> ServiceDocument:
         raw = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise DocumentRefusedError(f"the document is not JSON: {error.msg}, at position {error.pos}") from None
-    try:
-        return _read(service, raw, hashlib.sha256(body).hexdigest())
-    except RecursionError:
-        raise DocumentRefusedError("the document nests too deep") from None
+    if nests_deeper(raw, DEPTH_MAX):
+        raise DocumentRefusedError(f"the document nests too deep, over {DEPTH_MAX} levels")
+    return _read(service, raw, hashlib.sha256(body).hexdigest())
 
 
 def _read(service: str, raw: Any, digest: str) -> ServiceDocument:

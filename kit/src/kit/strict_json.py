@@ -29,7 +29,8 @@ def loads(body: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise _refusal("", "not-json", f"The body is not JSON: {error.msg}, at position {error.pos}.") from None
     if isinstance(value, dict | list):
-        _check_depth(value)
+        if nests_deeper(value, DEPTH_MAX):
+            raise _refusal("", "too-deep", f"The body nests deeper than {DEPTH_MAX} levels.")
         _check_duplicate_keys(body)
     if b"\\u0000" in body:
         _check_nul(value)
@@ -51,13 +52,14 @@ def _children(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _check_depth(value: Any) -> None:
+def nests_deeper(value: Any, levels: int) -> bool:
+    """Whether objects and arrays stand within each other more than `levels` deep; without recursion."""
     level = [value]
-    for _ in range(DEPTH_MAX):
+    for _ in range(levels):
         level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
         if not level:
-            return
-    raise _refusal("", "too-deep", f"The body nests deeper than {DEPTH_MAX} levels.")
+            return False
+    return True
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
