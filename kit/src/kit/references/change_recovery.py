@@ -5,8 +5,9 @@ import time
 from typing import TYPE_CHECKING
 
 from kit.problems import NotFound, Unavailable
-from kit.references.closures import Closed, Closures
+from kit.references.closures import Closures
 from kit.references.create_recovery import finish_create
+from kit.references.recovery import Recovery
 from kit.references.slots import Slot, clear_slot, commit_of, is_in_deletion, slot_of
 from kit.references.works import (
     HELP_PAUSE_S,
@@ -30,39 +31,13 @@ MOVED = object()
 """The result of a change whose document is not at its version any more."""
 
 
-class ChangeRecovery:
+class ChangeRecovery(Recovery["Change"]):
     def __init__(self, changer: "Changer", store: Store, closures: Closures, judge: Judge) -> None:
+        super().__init__(changer, judge)
         self._changer = changer
         self._store = store
         self._rows = store.rows(changer.plan.name)
         self._closures = closures
-        self._judge = judge
-
-    async def read_again(self, work: "Change") -> None:
-        """After an unknown outcome, or a commit that matched nothing."""
-        if await self._is_committed(work):
-            work.succeed()
-        else:
-            await self._send_again(work)
-
-    async def barred(self, work: "Change", closures: list[Closed]) -> None:
-        """Closures that a newer epoch outdates are reopened; with any other the slot is cleared."""
-        try:
-            binding = await self._judge.settled(work, closures)
-        except Unavailable as error:
-            await self.abandon(work, error)
-            return
-        if binding:
-            await self.abandon(work, closed_problem(binding))
-        else:
-            self._changer.commit(work)
-
-    async def abandon(self, work: "Change", error: Exception) -> None:
-        """Clears the slot, and refuses; or finds that somebody has committed it."""
-        if await self._is_committed(work):
-            work.succeed()
-        else:
-            work.refuse(error)
 
     async def unwritten(self, work: "Change") -> None:
         """The slot was not written: the document moved on, is in deletion, or holds the slot of another change."""
@@ -102,7 +77,7 @@ class ChangeRecovery:
             if not await finish_create(self._rows, self._closures, collision.other):
                 await asyncio.sleep(HELP_PAUSE_S)
 
-    async def _is_committed(self, work: "Change") -> bool:
+    async def _is_done(self, work: "Change") -> bool:
         """Whether this sending took effect. If not, its slot is gone now, unless its writing is lost."""
         for _ in range(READS_MAX):
             async with self._store.session(work.moment) as session:

@@ -5,7 +5,8 @@ import time
 from typing import TYPE_CHECKING
 
 from kit.problems import Unavailable
-from kit.references.closures import Closed, Closures
+from kit.references.closures import Closures
+from kit.references.recovery import Recovery
 from kit.references.works import (
     HELP_PAUSE_S,
     HELP_S,
@@ -26,39 +27,13 @@ if TYPE_CHECKING:
     from kit.references.creating import Create, Creator
 
 
-class CreateRecovery:
+class CreateRecovery(Recovery["Create"]):
     def __init__(self, creator: "Creator", store: Store, closures: Closures, judge: Judge) -> None:
+        super().__init__(creator, judge)
         self._creator = creator
         self._store = store
         self._rows = store.rows(creator.plan.name)
         self._closures = closures
-        self._judge = judge
-
-    async def read_again(self, work: "Create") -> None:
-        """After an unknown outcome, or a commit that matched nothing: by (`_id`, token)."""
-        if await self._is_document(work):
-            work.succeed()
-        else:
-            await self._send_again(work)
-
-    async def barred(self, work: "Create", closures: list[Closed]) -> None:
-        """Closures that a newer epoch outdates are reopened; with any other the intent is removed."""
-        try:
-            binding = await self._judge.settled(work, closures)
-        except Unavailable as error:
-            await self.abandon(work, error)
-            return
-        if binding:
-            await self.abandon(work, closed_problem(binding))
-        else:
-            self._creator.commit(work)
-
-    async def abandon(self, work: "Create", error: Exception) -> None:
-        """Removes what is pending, and refuses; or finds that somebody has committed it."""
-        if await self._is_document(work):
-            work.succeed()
-        else:
-            work.refuse(error)
 
     async def collided(self, work: "Create") -> None:
         """A duplicate key: against a document it is the answer, against an intent not yet."""
@@ -89,7 +64,7 @@ class CreateRecovery:
                 self._rows, self._creator.plan.document_type, work.base, stored=False, session=session
             )
 
-    async def _is_document(self, work: "Create") -> bool:
+    async def _is_done(self, work: "Create") -> bool:
         """Whether this sending became a document. If not, nothing is left of it now, but for an insert that is lost."""
         for _ in range(READS_MAX):
             async with self._store.session(work.moment) as session:
