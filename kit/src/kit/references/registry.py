@@ -14,6 +14,8 @@ NAME = "reference_registry"
 REGISTERED = "registered"
 REMOVED = "removed"
 RELATIONSHIPS_MAX = 1_000
+REFERRING_MAX = 500
+"""Relationships to one entity. Two that are registered at once may go over it a little, never over the double."""
 
 
 class ReferenceRegistration(Record):
@@ -38,6 +40,16 @@ class Application:
     parent: str
     on_delete: OnDelete
     fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredRelationship:
+    """A relationship that is registered and not removed, with one of its parents."""
+
+    relationship: str
+    parent: str
+    service: str
+    on_delete: OnDelete
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +109,21 @@ class Registry:
         rows = await self._rows.find({"_id": {"$in": ids}, "state": REGISTERED}, limit=len(ids) or 1, session=session)
         return {(row["relationship"], row["parent"]) for row in rows}
 
+    async def relationships_to(self, entity: str, *, session: Session | None = None) -> list[RegisteredRelationship]:
+        """Those that are registered and not removed, by name: whom a delete of such a parent has to ask."""
+        where = {"parent": entity, "state": REGISTERED}
+        rows = await self._rows.find(where, limit=2 * REFERRING_MAX + 1, session=session)
+        if len(rows) > 2 * REFERRING_MAX:  # a delete that overlooks one is worse than none
+            raise RuntimeError(f"{entity} has over {2 * REFERRING_MAX} relationships in {NAME}: remove some")
+        found = (_relationship(row) for row in rows)
+        return sorted(found, key=lambda one: one.relationship)
+
     def _judged(self, service: str, wish: Application) -> Refusal | None:
         entity = self._entities.get(wish.parent)
         if entity is None:
             return Refusal(wish.relationship, "unknown-entity", f"{self._service} owns no entity {wish.parent}.")
+        if not entity.rules.referable_by:
+            return Refusal(wish.relationship, "not-referable", f"{wish.parent} may be referred to by nobody.")
         if service != self._service and not self._consent.allows(wish.parent, service):
             return Refusal(
                 wish.relationship, "no-consent", f"REFERENCE_CONSENT does not let {service} refer to {wish.parent}."
@@ -125,6 +148,11 @@ class Registry:
         }
         known = await self._rows.find_one({"_id": key})
         if known is None:
+            if (
+                await self._rows.count({"parent": wish.parent, "state": REGISTERED}, limit=REFERRING_MAX)
+                == REFERRING_MAX
+            ):
+                return Refusal(wish.relationship, "too-many", f"{REFERRING_MAX} relationships refer to {wish.parent}.")
             try:
                 await self._rows.insert(row)
             except DuplicateKey:
@@ -144,6 +172,10 @@ class Registry:
                 {"_id": known["_id"], "state": REGISTERED}, {"$set": {"onDelete": wish["onDelete"]}}
             )
         return None
+
+
+def _relationship(row: Mapping[str, Any]) -> RegisteredRelationship:
+    return RegisteredRelationship(row["relationship"], row["parent"], row["service"], OnDelete(row["onDelete"]))
 
 
 def application(reference: Reference, parent: str, fields: Collection[str]) -> Application:
