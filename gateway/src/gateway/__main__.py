@@ -8,6 +8,7 @@ import uvicorn
 from gateway.app import create_app
 from gateway.server import server_config
 from gateway.settings import GatewaySettings
+from kit import fault_points
 from kit.logs import configure_logging
 from kit.settings import SettingsRefused
 
@@ -19,6 +20,7 @@ def main() -> int:
         sys.stderr.write(f"The gateway does not start:\n{error}\n")
         return 2
     configure_logging("gateway", level=settings.log_level, style=settings.log_format)
+    fault_points.configure(settings.fault_point)
     server = uvicorn.Server(server_config(create_app(settings), settings))
     gc.collect()
     gc.freeze()

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.client import Address
 from kit.secrets import SecretRefused, check_secret, development_secret
-from kit.settings import SettingsRefused
+from kit.settings import FaultPoint, SettingsRefused
 
 SERVICES_MAX = 32
 ADDRESSES_MAX = 64
@@ -49,6 +49,7 @@ class GatewaySettings(BaseSettings):
     document_interval_s: float = Field(default=15.0, ge=0.05, le=3600)
     document_bytes_max: int = Field(default=8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     ready_grace_s: float = Field(default=30.0, ge=0, le=600)
+    fault_point: FaultPoint | None = None
 
     @field_validator("services")
     @classmethod

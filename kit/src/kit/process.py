@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from kit import fault_points
 from kit.logs import configure_logging
 from kit.settings import ServiceSettings
 
@@ -20,6 +21,7 @@ def run(app_factory_import: str, settings: ServiceSettings) -> None:
     the app cannot start.
     """
     configure_logging(settings.service, level=settings.log_level, style=settings.log_format)
+    fault_points.configure(settings.fault_point)
     module, _, name = app_factory_import.partition(":")
     app = getattr(importlib.import_module(module), name)()
     gc.collect()

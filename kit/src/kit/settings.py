@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from kit import fault_points
 from kit.secrets import SecretRefused, random_secret, resolve_secret
 
 
@@ -25,6 +26,16 @@ class SecretSetting:
 
 class SettingsRefused(Exception):  # noqa: N818 (it says what was done)
     """The settings do not allow a start. One line per setting, with its name and never its value."""
+
+
+def _fault_point_is_for_tests(spec: str, info: ValidationInfo) -> str:
+    if info.data.get("environment") == "production":
+        raise ValueError("a process that kills itself is for tests; leave it out in production")
+    fault_points.parse(spec)
+    return spec
+
+
+FaultPoint = Annotated[str, AfterValidator(_fault_point_is_for_tests)]  # declared after `environment`, which it reads
 
 
 class ServiceSettings(BaseSettings):
@@ -53,6 +64,7 @@ class ServiceSettings(BaseSettings):
     request_timeout_s: float = Field(default=30.0, gt=0, le=300)
     shutdown_timeout_s: float = Field(default=8.0, gt=0, le=60)
     store_wait_s: float = Field(default=30.0, ge=0, le=600)
+    fault_point: FaultPoint | None = None
 
     @model_validator(mode="before")
     @classmethod
