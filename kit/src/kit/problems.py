@@ -206,6 +206,14 @@ class ReferenceClosed(Problem):
     title = "A document that is referred to is being deleted"
 
 
+class DeleteRestricted(Problem):
+    """Raise with `blocked_by`: [{"relationship", "count", "ids"}]."""
+
+    status = 409
+    code = "delete-restricted"
+    title = "Other documents refer to this one"
+
+
 class ReferenceConditionFailed(Problem):
     """`errors` names the fields whose parent does not meet a condition of this operation."""
 

@@ -23,6 +23,7 @@ from kit.middleware import RequestMiddleware
 from kit.openapi import build_document, check_planners
 from kit.process import run
 from kit.references.checks import check_service
+from kit.references.deleting import Deleter, check_deleters, deleted_entities
 from kit.references.endpoints import reference_router
 from kit.references.guarded import References
 from kit.references.planning import Planner
@@ -57,6 +58,7 @@ def build_service(
     workers: Workers | None = None,
     on_start: OnStart | None = None,
     planners: Mapping[str, Planner] | None = None,
+    deleters: Mapping[str, Deleter] | None = None,
     description: str = "",
     tags: Sequence[dict[str, Any]] = (),
 ) -> FastAPI:
@@ -64,8 +66,8 @@ def build_service(
 
     `client` is a store of the caller's, who closes it; without one the service connects to `settings.store_url`.
     `workers` and `on_start` get the runtime once the store is there; `on_start` may keep its own at `app.state`.
-    `planners` name the parents that an operation with `x-reference-require` has conditions on, by operation id.
-    Raises DeclarationError and RouteRefused.
+    `planners` name the parents that an operation with `x-reference-require` has conditions on, `deleters` say what an
+    operation with `x-reference-delete` is about, by operation id. Raises DeclarationError and RouteRefused.
     """
     check_service(documents)
     metrics = Metrics(name, version)
@@ -88,6 +90,7 @@ def build_service(
     )
     digests = publish(document, documents)
     check_planners(document, planners or {})
+    check_deleters(deleted_entities(document), deleters or {})
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to give a document of one's own
     app.router.routes.extend(health_routes(metrics, plan.ping))
     app.router.routes.append(_document_route(document))
