@@ -4,12 +4,14 @@ answer."""
 import structlog
 
 from gateway.access_log import account
+from gateway.client import Upstream
 from gateway.documents import is_private
-from gateway.lifecycle import Running
+from gateway.lifecycle import Running, UpstreamMaker
 from gateway.problems import answer_problem
 from gateway.request import ClientGoneError, Receive, Request, Scope, Send
 from gateway.settings import GatewaySettings
 from gateway.upstream_errors import UpstreamError
+from kit.clock import Clock
 from kit.problems import InternalError, MethodNotAllowed, NotFound, Problem, Unavailable
 
 _log = structlog.get_logger("gateway.app")
@@ -18,8 +20,12 @@ _log = structlog.get_logger("gateway.app")
 class Gateway:
     """Nothing happens before its lifespan starts; `running` is there until it ends."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(
+        self, settings: GatewaySettings, *, upstream: UpstreamMaker = Upstream, clock: Clock | None = None
+    ) -> None:
         self.settings = settings
+        self._upstream = upstream
+        self._clock = clock
         self.running: Running | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +82,7 @@ class Gateway:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            running = Running(self.settings)
+            running = Running(self.settings, upstream=self._upstream, clock=self._clock)
             await running.start()
         except Exception as error:  # noqa: BLE001 (whatever it is, the server has to be told)
             _log.error("not started", exc_info=error)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ from gateway.headers import answer_headers
 from gateway.references import NOTHING, Checked
 from gateway.request import ClientGoneError, Request, RequestTimeout, Routed
 from gateway.upstream_errors import AnswerTimeoutError, NotSentError, UpstreamError
+from kit.clock import Clock, SystemClock
 from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
 from kit.problems import DeadlineExceeded, Problem, Unavailable
 
@@ -41,6 +41,7 @@ class Forwarder:
         timeout_s: float,
         idle_timeout_s: float,
         failed: Callable[[str, str], None],
+        clock: Clock | None = None,
     ) -> None:
         """`failed` is told the service and the kind of every failure to get an answer."""
         self._upstreams = upstreams
@@ -48,6 +49,7 @@ class Forwarder:
         self._timeout_s = timeout_s
         self._idle_timeout_s = idle_timeout_s
         self._failed = failed
+        self._clock = clock or SystemClock()
 
     def deadline(self) -> float:
         """Of a request that comes now, in the event loop's time."""
@@ -90,7 +92,7 @@ class Forwarder:
 
     def _context(self, routed: Routed, attached: Attached) -> str:
         request, operation = routed.request, routed.operation
-        now = time.time()
+        now = self._clock.now().timestamp()
         left_s = routed.left_s(asyncio.get_running_loop().time())
         context = RequestContext(
             audience=operation.service,

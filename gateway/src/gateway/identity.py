@@ -1,12 +1,12 @@
 """Who calls: the bearer's access token, verified once and remembered until it expires."""
 
-import time
 from collections import OrderedDict
 from typing import Any, Final
 
 import jwt
 
 from gateway.jwks import KeySet
+from kit.clock import Clock, SystemClock
 from kit.identity import ANONYMOUS, Caller
 from kit.problems import Unauthenticated
 
@@ -21,11 +21,14 @@ _SIGN_IN: Final = "Sign in and send the access token as 'Authorization: Bearer'.
 class Identity:
     """Knows callers by their tokens. At most `tokens_max` are remembered, those used last."""
 
-    def __init__(self, keys: KeySet, *, issuer: str, audience: str, tokens_max: int) -> None:
+    def __init__(
+        self, keys: KeySet, *, issuer: str, audience: str, tokens_max: int, clock: Clock | None = None
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._tokens_max = tokens_max
+        self._clock = clock or SystemClock()
         self._known: OrderedDict[bytes, tuple[Caller, float, int]] = OrderedDict()
 
     async def caller(self, authorization: bytes | None, *, required: bool) -> Caller:
@@ -38,7 +41,7 @@ class Identity:
         known = self._known.get(authorization)
         if known is not None:
             caller, expires_at, generation = known
-            if expires_at > time.time() and generation == self._keys.generation:
+            if expires_at > self._clock.now().timestamp() and generation == self._keys.generation:
                 self._known.move_to_end(authorization)
                 return caller
             del self._known[authorization]

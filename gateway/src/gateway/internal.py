@@ -1,12 +1,12 @@
 """The gateway's own calls to a service: JSON there and back, with a context that the gateway signs for itself."""
 
-import time
 from typing import Any, Final
 
 import orjson
 
 from gateway.client import SmallAnswer, Upstream
 from gateway.upstream_errors import BadAnswerError
+from kit.clock import Clock, SystemClock
 from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
 from kit.identity import ANONYMOUS, Caller
 from kit.ids import new_id
@@ -22,10 +22,11 @@ CONTEXT_S: Final = 30
 class InternalCalls:
     """Calls to one service, with the key that it shares with the gateway."""
 
-    def __init__(self, upstream: Upstream, key: bytes) -> None:
+    def __init__(self, upstream: Upstream, key: bytes, *, clock: Clock | None = None) -> None:
         self.service = upstream.service
         self._upstream = upstream
         self._key = key
+        self._clock = clock or SystemClock()
 
     async def post(self, path: str, value: Any, *, timeout_s: float, caller: Caller = ANONYMOUS) -> SmallAnswer:
         """Raises UpstreamError."""
@@ -43,7 +44,7 @@ class InternalCalls:
         )
 
     def _headers(self, method: str, path: str, body: bytes, timeout_s: float, caller: Caller) -> list[tuple[str, str]]:
-        now = time.time()
+        now = self._clock.now().timestamp()
         trace = current_trace.get()
         context = RequestContext(
             audience=self.service,

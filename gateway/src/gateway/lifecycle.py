@@ -1,13 +1,14 @@
 """What runs while the gateway does: made at start, closed in the opposite order."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
 from gateway.answers_cache import AnswersCache
 from gateway.catalogue import Catalogue
-from gateway.client import SmallAnswer, Upstream
+from gateway.client import Address, SmallAnswer, Upstream
 from gateway.discovery import Discovery
 from gateway.forwarding import Forwarder
 from gateway.health import Readiness
@@ -24,6 +25,7 @@ from gateway.references import ReferenceChecks
 from gateway.registration import Registration
 from gateway.settings import GatewaySettings
 from gateway.validation import Validation
+from kit.clock import Clock, SystemClock
 
 HOUSEKEEPING_S: Final = 5.0
 JWKS_TIMEOUT_S: Final = 3.0
@@ -31,15 +33,20 @@ FIRST_READING_S: Final = 2.0
 """So long the start waits for the services' documents, so that a gateway that takes requests can route them."""
 _log = structlog.get_logger("gateway.lifecycle")
 
+UpstreamMaker = Callable[[str, Sequence[Address]], Upstream]
+
 
 class Running:
     """One run of the gateway. Must be made inside the event loop."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(
+        self, settings: GatewaySettings, *, upstream: UpstreamMaker = Upstream, clock: Clock | None = None
+    ) -> None:
+        clock = clock or SystemClock()
         keys = settings.signing_keys()
         self.metrics = GatewayMetrics()
-        self._upstreams = {name: Upstream(name, addresses) for name, addresses in settings.addresses.items()}
-        self._calls = {name: InternalCalls(upstream, keys[name]) for name, upstream in self._upstreams.items()}
+        self._upstreams = {name: upstream(name, addresses) for name, addresses in settings.addresses.items()}
+        self._calls = {name: InternalCalls(one, keys[name], clock=clock) for name, one in self._upstreams.items()}
         self._identity_calls = self._calls[settings.identity_service]
         self.discovery = Discovery(self._upstreams, settings, self._changed, self.metrics.document_read)
         self._registration = Registration(self._calls, lambda: self.catalogue)
@@ -59,6 +66,7 @@ class Running:
             issuer=settings.issuer,
             audience=settings.audience,
             tokens_max=settings.tokens_kept_max,
+            clock=clock,
         )
         self.pages = Pages(
             readiness=self.readiness,
@@ -76,6 +84,7 @@ class Running:
                 timeout_s=settings.request_timeout_s,
                 idle_timeout_s=settings.idle_timeout_s,
                 failed=self.metrics.upstream_failed,
+                clock=clock,
             ),
             calls=self._calls,
             catalogue=lambda: self.catalogue,

@@ -1,7 +1,6 @@
 """What becomes of a change whose slot could not be written, was barred, or whose answer was lost."""
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from kit.problems import NotFound, Unavailable
@@ -41,7 +40,7 @@ class ChangeRecovery(Recovery["Change"]):
 
     async def unwritten(self, work: "Change") -> None:
         """The slot was not written: the document moved on, is in deletion, or holds the slot of another change."""
-        until = time.monotonic() + HELP_S
+        until = asyncio.get_running_loop().time() + HELP_S
         while not work.left():
             row = await self._read(work)
             if row is None or is_create_intent(row) or row.get("version") != work.version:
@@ -54,14 +53,14 @@ class ChangeRecovery(Recovery["Change"]):
             if slot is None:
                 await self._again_if_meant(work)
                 return
-            if time.monotonic() >= until:
+            if asyncio.get_running_loop().time() >= until:
                 work.refuse(Unavailable("Another change of the document has not ended yet; try again."))
                 return
             await self._help(slot)
 
     async def collided(self, work: "Change") -> None:
         """The commit broke a unique index: against a document that is the answer, against an intent not yet."""
-        until = time.monotonic() + HELP_S
+        until = asyncio.get_running_loop().time() + HELP_S
         after = work.patch.applied(work.before)
         while True:
             collision = await find_collision(self._rows, self._changer.plan.document_type, after, stored=True)
@@ -71,7 +70,7 @@ class ChangeRecovery(Recovery["Change"]):
             if not is_create_intent(collision.other):
                 await self.abandon(work, DuplicateKey(collision.fields, collection=self._changer.plan.name))
                 return
-            if time.monotonic() >= until:
+            if asyncio.get_running_loop().time() >= until:
                 await self.abandon(work, still_taken(collision.fields))
                 return
             if not await finish_create(self._rows, self._closures, collision.other):

@@ -1,7 +1,6 @@
 """What becomes of a create that met a closure, a taken value, or an answer that was lost. One task per such create."""
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from kit.problems import Unavailable
@@ -37,7 +36,7 @@ class CreateRecovery(Recovery["Create"]):
 
     async def collided(self, work: "Create") -> None:
         """A duplicate key: against a document it is the answer, against an intent not yet."""
-        until = time.monotonic() + HELP_S
+        until = asyncio.get_running_loop().time() + HELP_S
         while not work.left():
             collision = await self._collision(work)
             if collision is None:
@@ -52,7 +51,7 @@ class CreateRecovery(Recovery["Create"]):
                     return
                 work.refuse(DuplicateKey(collision.fields, collection=self._creator.plan.name))
                 return
-            if time.monotonic() >= until:
+            if asyncio.get_running_loop().time() >= until:
                 work.refuse(still_taken(collision.fields))
                 return
             if not await finish_create(self._rows, self._closures, collision.other):
