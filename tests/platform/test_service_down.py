@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from api import Api, done, problem, sign_in, sign_up
-from parts import STORE, Parts
+from parts import Parts
 from processes import until
 from scenes import balance, bot, bot_request, credit, exchange_account, import_markets, open_pool
 
@@ -26,11 +26,9 @@ READS = {"users": "/v1/users/me", "bots": "/v1/bots", "staking": "/v1/staking/po
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     # Owners' answers are not kept, so that every write asks.
     settings = {"REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S), "VALIDATION_KEPT_S": "0"}
-    platform = Parts(tmp_path_factory.mktemp("parts"), **settings)
+    platform = Parts(tmp_path_factory.mktemp("parts"), settings=settings)
     try:
-        platform.start(STORE)
-        platform.start(*SERVICES)
-        platform.start(GATEWAY)
+        platform.up()
         yield platform
     finally:
         platform.close()

@@ -1,11 +1,15 @@
-"""A platform whose processes are started and stopped one by one, without a supervisor that would start them again."""
+"""A platform whose processes are started, killed and stopped one by one, without a supervisor that would start them
+again."""
 
+import asyncio
 import os
+import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,69 +18,129 @@ import httpx
 from processes import until
 
 from deploy.local.background import ROOT, inherited_environment
-from deploy.local.plan import GATEWAY, SERVICES, ProcessPlan, service_addresses, service_plans
+from deploy.local.plan import GATEWAY, READY_PATH, SERVICES, ProcessPlan, Stage, service_addresses, service_plans
 from deploy.local.ports import free_ports, is_busy
 from deploy.local.process import LAUNCHER
-from deploy.local.settings import LocalSettings
+from deploy.local.settings import REPLICA_PORT_STEP, LocalSettings
 from deploy.local.stores import choose_store
+from kit.store.administration import drop_databases
 
 STORE = "store"
 START_S = 60.0
 STOP_S = 10.0
 ANSWER_S = 2.0
 LOG_BYTES_SHOWN = 3000
+PORTS_TRIED = 100
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A service of another team. The gateway is told of it by whoever starts that with `services_with`."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Parts:
-    """On the embedded store, on free ports, in a data folder of its own. Its processes end with this one at the
-    latest."""
+    """On free ports, in a data folder of its own; on the embedded store, or on the one at `store_url`, in databases
+    that are dropped afterwards. Its processes end with this one at the latest.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        names = (GATEWAY, *SERVICES, STORE)
-        own: dict[str, Any] = {
-            **{f"{name}_port": port for name, port in zip(names, free_ports(len(names)), strict=True)},
-            **{f"{name}_replicas": 1 for name in (GATEWAY, *SERVICES)},
-        }
-        planned = LocalSettings(
-            data_dir=folder, mongodb_url=None, gateway_keys=None, store_kind="embedded", bind_host="127.0.0.1", **own
-        )
-        store = choose_store(planned)
-        assert store.process is not None
-        plans = [store.process, *service_plans(planned, store)]
+    `replicas`: how many there are of a service or the gateway, if not one; they are called bots.1, bots.2.
+    `settings`: environment variables of every process; `own`: of one service's."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        store_url: str | None = None,
+        replicas: Mapping[str, int] | None = None,
+        guests: Sequence[Guest] = (),
+        settings: Mapping[str, str] | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.prefix = f"test_{secrets.token_hex(4)}"
+        counts = {name: (replicas or {}).get(name, 1) for name in (GATEWAY, *SERVICES)}
+        ports = _ports({**counts, STORE: 1, **{guest.name: 1 for guest in guests}})
+        planned = _planned(folder, store_url, self.prefix, counts, ports)
+        chosen = choose_store(planned)
+        self.store_url = chosen.url
+        self._is_foreign_store = chosen.process is None
+        plans = [*([chosen.process] if chosen.process else []), *service_plans(planned, chosen)]
+        plans += [_guest_plan(guest, ports[guest.name], plans) for guest in guests]
         self.plans: dict[str, ProcessPlan] = {plan.name: plan for plan in plans}
         self.admin = ("admin@omnitrade.example", "a password of the first admin")
+        self._services = service_addresses(planned)
         self._environment = {
             "ADMIN_EMAIL": self.admin[0],
             "ADMIN_PASSWORD": self.admin[1],
-            "SERVICES": service_addresses(planned),
-            **settings,
+            "SERVICES": self._services,
+            **(settings or {}),
         }
+        self._own = own or {}
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def gateway_url(self) -> str:
-        return self.plans[GATEWAY].address
+        return self.gateway_urls[0]
 
-    def start(self, *names: str) -> None:
-        """Return when they are ready; a gateway is once it has every service's document."""
+    @property
+    def gateway_urls(self) -> list[str]:
+        return [self.plans[name].address for name in self.replicas(GATEWAY)]
+
+    def replicas(self, name: str) -> list[str]:
+        """The processes of a service or the gateway."""
+        return [plan for plan in self.plans if plan.partition(".")[0] == name]
+
+    def services_with(self, *guests: str) -> str:
+        """The gateway's SERVICES with these guests."""
+        return " ".join([self._services, *(f"{name}={self.plans[name].address}" for name in guests)])
+
+    def up(self) -> None:
+        """Everything but the guests, ready."""
+        for names in ([STORE], SERVICES, [GATEWAY]):
+            self.start(*(replica for name in names for replica in self.replicas(name)))
+
+    def start(self, *names: str, **environment: str) -> None:
+        """Return when they are ready; a gateway is once it has every service's document. `environment` is for this
+        start alone."""
         for name in names:
-            self.begin(name)
+            self.begin(name, **environment)
+        self.until_ready(*names)
+
+    def until_ready(self, *names: str) -> None:
         for name in names:
             until(partial(self.is_ready, name), f"{name} was not ready", START_S)
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, **environment: str) -> None:
         plan = self.plans[name]
+        if plan.pid_file is not None:
+            plan.pid_file.unlink(missing_ok=True)  # of a process that was killed
         launcher = (sys.executable, "-E", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGKILL)))
+        own = self._own.get(name.partition(".")[0], {})
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [*launcher, *plan.argv],
                 cwd=ROOT,
-                env={**inherited_environment(), **plan.environment, **self._environment},
+                env={**inherited_environment(), **plan.environment, **self._environment, **own, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: nothing of what it does is finished."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    def has_killed_itself(self, name: str) -> bool:
+        """Whether it came to its FAULT_POINT; any other end is a failure."""
+        status = self._running[name].poll()
+        if status not in {None, -signal.SIGKILL}:
+            raise AssertionError(f"{name} ended with status {status}: {self.last_of(name)}")
+        return status is not None
 
     def stop(self, *names: str) -> None:
         for name in names:
@@ -91,24 +155,28 @@ class Parts:
 
     def close(self) -> None:
         self.stop(*(name for name in reversed(self.plans) if name in self._running))
+        if self._is_foreign_store:
+            asyncio.run(drop_databases(self.store_url, self.prefix))
 
     @contextmanager
-    def down(self, name: str) -> Iterator[None]:
+    def down(self, *names: str) -> Iterator[None]:
         """Not there; back and ready afterwards."""
-        self.stop(name)
+        self.stop(*names)
         try:
             yield
         finally:
-            self.start(name)
+            self.start(*names)
 
     @contextmanager
-    def frozen(self, name: str) -> Iterator[None]:
-        """There, but it does nothing; going on afterwards."""
-        self._running[name].send_signal(signal.SIGSTOP)
+    def frozen(self, *names: str) -> Iterator[None]:
+        """There, but they do nothing; going on afterwards."""
+        for name in names:
+            self._running[name].send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            self._running[name].send_signal(signal.SIGCONT)
+            for name in names:
+                self._running[name].send_signal(signal.SIGCONT)
 
     def pid(self, name: str) -> int:
         return self._running[name].pid
@@ -116,7 +184,7 @@ class Parts:
     def is_ready(self, name: str) -> bool:
         plan, process = self.plans[name], self._running[name]
         if process.poll() is not None:
-            raise AssertionError(f"{name} ended with status {process.returncode}: {self._last_of(name)}")
+            raise AssertionError(f"{name} ended with status {process.returncode}: {self.last_of(name)}")
         if plan.ready_path is None:
             return is_busy(plan.host, plan.port)
         try:
@@ -124,6 +192,57 @@ class Parts:
         except httpx.HTTPError:
             return False
 
-    def _last_of(self, name: str) -> str:
+    def last_of(self, name: str) -> str:
+        """The end of its log."""
         log = self._folder / f"{name}.log"
         return log.read_text(errors="replace")[-LOG_BYTES_SHOWN:] if log.exists() else ""
+
+
+def _planned(
+    folder: Path, store_url: str | None, prefix: str, replicas: Mapping[str, int], ports: Mapping[str, int]
+) -> LocalSettings:
+    own: dict[str, Any] = {
+        **{f"{name}_port": ports[name] for name in (*replicas, STORE)},
+        **{f"{name}_replicas": count for name, count in replicas.items()},
+    }
+    return LocalSettings(
+        data_dir=folder,
+        mongodb_url=store_url,
+        database_prefix=prefix,
+        gateway_keys=None,
+        store_kind="embedded",
+        bind_host="127.0.0.1",
+        **own,
+    )
+
+
+def _ports(replicas: Mapping[str, int]) -> dict[str, int]:
+    """For each the first of its replicas' ports: all of them are free, and nobody else's."""
+    taken: set[int] = set()
+    first: dict[str, int] = {}
+    candidates = iter(free_ports(PORTS_TRIED))
+    for name, count in replicas.items():
+        wanted: list[int] = []
+        while not wanted or taken & set(wanted) or any(is_busy("127.0.0.1", port) for port in wanted):
+            start = next(candidates)
+            wanted = [start + REPLICA_PORT_STEP * number for number in range(count)]
+        taken |= set(wanted)
+        first[name] = wanted[0]
+    return first
+
+
+def _guest_plan(guest: Guest, port: int, others: Sequence[ProcessPlan]) -> ProcessPlan:
+    """In the environment that the platform's services have, but for what is each one's own."""
+    like = next(plan for plan in others if plan.stage is Stage.SERVICES)
+    setting = f"{guest.name.upper()}_PORT"
+    environment = {name: value for name, value in like.environment.items() if name != like.port_setting}
+    return ProcessPlan(
+        name=guest.name,
+        stage=Stage.SERVICES,
+        argv=guest.argv,
+        host=like.host,
+        port=port,
+        port_setting=setting,
+        environment={**environment, setting: str(port), **guest.environment},
+        ready_path=READY_PATH,
+    )
