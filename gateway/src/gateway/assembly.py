@@ -9,7 +9,11 @@ from gateway.reference_spec import DocumentRefusedError
 
 class Assembly:
     """`catalogue` is what holds now. `refused` has, by service, the digest of the document that was refused last and
-    why."""
+    why.
+
+    Where documents contradict each other (one path or entity of two services, a RESTRICT that another's CASCADE would
+    run into, a circle), the newest one offered is refused, whichever of them should change: what is in force keeps
+    being served. While a document is missing, rules are checked on what is known, and again with each one offered."""
 
     def __init__(self, services: Sequence[str]) -> None:
         self.services = tuple(services)

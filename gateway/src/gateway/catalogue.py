@@ -1,22 +1,30 @@
 """What the gateway knows of its services, compiled from their documents alone: routes, owners, relationships."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Final
 
 from gateway.documents import Relationship, ServiceDocument
 from gateway.reference_spec import DocumentRefusedError
 from gateway.routing import Router
+from kit.references.domination import violations
+
+VIOLATIONS_MAX: Final = 5
+"""Named in one refusal."""
 
 
 class Catalogue:
     """Immutable. `missing` are the services that have no good document: what nobody here knows may be theirs."""
 
     def __init__(self, documents: Mapping[str, ServiceDocument], services: Iterable[str]) -> None:
-        """Raises DocumentRefusedError if the documents do not agree."""
+        """Raises DocumentRefusedError if the documents do not agree: it says nothing of whose fault that is, which is
+        for whoever offers them."""
         self.documents = dict(documents)
         self.missing = tuple(name for name in services if name not in self.documents)
         self.owners = _owners(self.documents)
         self.router = Router(operation for one in self.documents.values() for operation in one.operations)
         self._check_keys()
+        self._check_deletes()
 
     def registrations(self, owner: str) -> dict[str, list[Relationship]]:
         """The relationships of other services to the owner's entities, by child service; its own it knows itself."""
@@ -53,6 +61,13 @@ class Catalogue:
                     raise DocumentRefusedError(
                         f"{one.name}: its key is not that of {one.parent}, {', '.join(composite)}"
                     )
+
+    def _check_deletes(self) -> None:
+        """The rules by which a delete can be decided at its root, on what is known by now."""
+        entities = {name: said for document in self.documents.values() for name, said in document.entities.items()}
+        wrong = [str(one) for one in islice(violations(entities), VIOLATIONS_MAX)]
+        if wrong:
+            raise DocumentRefusedError("; ".join(wrong))
 
 
 def _owners(documents: Mapping[str, ServiceDocument]) -> dict[str, str]:

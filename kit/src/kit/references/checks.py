@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kit.references.declaration import RESTRICT, DeclarationError, Reference, Target
+from kit.references.domination import unreferable, violations
 from kit.references.rules import EntityRules, PartOf
 from kit.references.scan import Found, scan_field
 from kit.store.indexes import index_fields, is_unique
@@ -93,6 +94,16 @@ def check_service(documents: Iterable["type[Stored]"]) -> None:
                     _check_target(reference, target, entities[target.entity])
             if reference.via is not None:
                 _check_via(entity, reference, entities)
+    _check_deletes(classes)
+
+
+def _check_deletes(documents: "list[type[Stored]]") -> None:
+    """What the gateway refuses of all services' references together, found here where it shows in this one's alone."""
+    from kit.references.publication import published_entities  # noqa: PLC0415 (see above)
+
+    published = published_entities(documents)
+    for wrong in (*unreferable(published), *violations(published)):
+        raise DeclarationError(str(wrong))
 
 
 def stored_fields(cls: "type[Stored]") -> set[str]:
