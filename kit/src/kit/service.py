@@ -23,9 +23,13 @@ from kit.middleware import RequestMiddleware
 from kit.openapi import build_document, check_planners
 from kit.process import run
 from kit.references.checks import check_service
+from kit.references.children_endpoints import children_router
 from kit.references.deleting import Deleter, check_deleters, deleted_entities
+from kit.references.deletion_endpoints import deletion_router
+from kit.references.deletion_records import PURGE_INTERVAL_S as DELETIONS_INTERVAL_S
 from kit.references.endpoints import reference_router
 from kit.references.guarded import References
+from kit.references.parts import SWEEP_INTERVAL_S as PARTS_INTERVAL_S
 from kit.references.planning import Planner
 from kit.references.publication import publish
 from kit.references.reaper import INTERVAL_S as REAPER_INTERVAL_S
@@ -83,14 +87,17 @@ def build_service(
         telemetry=_TELEMETRY_OFF,
     )
     # Routes are taken as they are: an included router is matched twice per request, and its routes are built anew.
-    for router in (*routers, reference_router(planners or {})):
+    entities: dict[str, str] = {}
+    deletes = (deletion_router(deleters or {}, entities), children_router())
+    for router in (*routers, reference_router(planners or {}), *deletes):
         app.router.routes.extend(router.routes)
     document = build_document(
         service=name, version=version, description=description, tags=tags, routes=app.router.routes
     )
     digests = publish(document, documents)
     check_planners(document, planners or {})
-    check_deleters(deleted_entities(document), deleters or {})
+    entities |= deleted_entities(document)
+    check_deleters(entities, deleters or {})
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to give a document of one's own
     app.router.routes.extend(health_routes(metrics, plan.ping))
     app.router.routes.append(_document_route(document))
@@ -158,6 +165,8 @@ class _Plan:
             own = [
                 Worker("idempotency purge", PURGE_INTERVAL_S, idempotency.purge),
                 Worker("reference reaper", REAPER_INTERVAL_S, references.reaper.run_once),
+                Worker("parts without aggregate", PARTS_INTERVAL_S, references.parts.sweep),
+                Worker("old deletions", DELETIONS_INTERVAL_S, references.deletions.records.purge),
             ]
             await stack.enter_async_context(WorkerGroup([*own, *(self.workers(runtime) if self.workers else ())]))
             self.rules.start(Started(runtime, idempotency))

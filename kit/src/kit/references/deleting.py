@@ -1,6 +1,5 @@
-"""How a service says that a document may be deleted. The gateway coordinates the delete: it asks here whether the caller
-may, and has the document marked only if what the service wants of it still holds.
-"""
+"""How a service says that a document may be deleted. The gateway coordinates the delete: it asks here whether the
+caller may, and has the document marked only if what the service wants of it still holds."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field

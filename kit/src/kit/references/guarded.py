@@ -8,13 +8,19 @@ from kit.clock import Clock
 from kit.documents import Entity, Stored
 from kit.problems import AlreadyExists, Problem
 from kit.references.attached import NOTHING_ATTACHED, Attached
+from kit.references.cascading import Cascade
 from kit.references.change_recovery import MOVED
 from kit.references.changing import Change, Changer
 from kit.references.checks import check_service
+from kit.references.closing import Closer
 from kit.references.closures import Closures, ReferenceClosure
 from kit.references.coverage import cover
 from kit.references.creating import Create, Creator
+from kit.references.deletion_records import ReferenceDeletion
+from kit.references.deletions import Deletions
+from kit.references.naming import Namings
 from kit.references.owner import LocalOwner
+from kit.references.parts import Parts, RemovedAggregate
 from kit.references.plans import EntityPlan
 from kit.references.reaper import Reaper
 from kit.references.registry import Consent, ReferenceRegistration, Registry
@@ -33,7 +39,12 @@ FINISH_S = 5.0
 class References:
     """One service's guarded writes, and its half as an owner. `start` it before the first write."""
 
-    records: tuple[type[Stored], ...] = (ReferenceClosure, ReferenceRegistration)
+    records: tuple[type[Stored], ...] = (
+        ReferenceClosure,
+        ReferenceRegistration,
+        ReferenceDeletion,
+        RemovedAggregate,
+    )
 
     def __init__(
         self,
@@ -62,6 +73,11 @@ class References:
             for plan in plans
             if plan.is_guarded
         }
+        self.parts = Parts(store, documents, clock=clock)
+        self.deletions = Deletions(store, documents, self.registry, self.parts, clock=clock)
+        self.namings = Namings(documents)
+        self.closer = Closer(store, self.namings, clock=clock)
+        self.cascade = Cascade(store, documents, self.registry, self.parts, clock=clock)
         self.reaper = Reaper([store.rows(plan.name) for plan in plans if plan.is_guarded], clock=clock)
 
     async def start(self) -> None:

@@ -26,6 +26,7 @@ class Step(StrEnum):
     PURGE = "purge"
     FORCE = "force"
     FINISH = "finish"
+    ABANDON = "abandon"
 
 
 TRANSITIONS: Mapping[tuple[ParentState, Step], ParentState] = {
@@ -35,8 +36,10 @@ TRANSITIONS: Mapping[tuple[ParentState, Step], ParentState] = {
     (ParentState.ACTIVE, Step.FORCE): ParentState.PURGING,
     (ParentState.DELETING, Step.FORCE): ParentState.PURGING,
     (ParentState.PURGING, Step.FINISH): ParentState.GONE,
+    # A mark that was sent and did not arrive: raising the epoch sees to it that it never will.
+    (ParentState.ACTIVE, Step.ABANDON): ParentState.ACTIVE,
 }
-RAISES_EPOCH = frozenset({Step.MARK, Step.REFUSE, Step.FORCE})
+RAISES_EPOCH = frozenset({Step.MARK, Step.REFUSE, Step.FORCE, Step.ABANDON})
 FORCED_FROM = tuple(state for state, step in TRANSITIONS if step is Step.FORCE)
 
 
