@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.audit.platform import Audited, PlatformAudit
+from kit.references.audit_findings import PART, OwnerReport
 
 SHOWN_MAX = 20
 
@@ -18,6 +19,8 @@ def show_audit(audit: PlatformAudit, console: Console) -> None:
     console.print(table)
     for one in audit.references:
         _show_orphans(one, console)
+    for owner in audit.owners:
+        _show_owner(owner, console)
     _show_ledger(audit, console)
     read = sum(one.report.children_read for one in audit.references)
     verdict = "no orphan, every invariant holds" if audit.is_clean else "NOT CLEAN"
@@ -29,6 +32,8 @@ def _row(one: Audited) -> list[Text]:
     report = one.report
     relationship = report.relationship
     where = one.owner if one.owner == one.child_service else f"{one.owner} ← {one.child_service}"
+    if relationship.kind == PART:
+        where = f"{one.owner}, parts"
     name = relationship.name if relationship.value is None else f"{relationship.name} ({relationship.value})"
     orphans = Text(str(len(report.orphans)), style="red" if report.orphans else "green")
     if not report.is_complete:
@@ -36,7 +41,7 @@ def _row(one: Audited) -> list[Text]:
     oldest = max((intent.age_s for intent in report.intents), default=None)
     intents = str(len(report.intents)) if oldest is None else f"{len(report.intents)}, oldest {oldest:.0f} s"
     plain = (name, relationship.parent, where, str(report.children_read))
-    return [*map(Text, plain), orphans, Text(intents), Text(str(len(report.closures)))]
+    return [*map(Text, plain), orphans, Text(intents), Text(str(report.closure_count))]
 
 
 def _show_orphans(one: Audited, console: Console) -> None:
@@ -47,6 +52,22 @@ def _show_orphans(one: Audited, console: Console) -> None:
         console.print(Text(f"  and {len(one.report.orphans) - SHOWN_MAX} more", style="red"))
     for closure in one.report.closures[:SHOWN_MAX]:
         console.print(Text(f"  closure {closure.key} is {closure.kind}", style="yellow"), soft_wrap=True)
+
+
+def _show_owner(report: OwnerReport, console: Console) -> None:
+    lines = [
+        f"{one.entity} {one.id} stays in {one.state}, and no open deletion brings it to an end" for one in report.stuck
+    ]
+    lines += [
+        f"{one.relationship} to {one.parent} is registered by {one.service}, and no known document declares it"
+        for one in report.undeclared
+    ]
+    if not report.is_complete:
+        lines.append(f"{report.service}: {report.reason}")
+    for line in lines[:SHOWN_MAX]:
+        console.print(Text(f"  {line}", style="yellow"), soft_wrap=True)
+    if len(lines) > SHOWN_MAX:
+        console.print(Text(f"  and {len(lines) - SHOWN_MAX} more", style="yellow"))
 
 
 def _show_ledger(audit: PlatformAudit, console: Console) -> None:

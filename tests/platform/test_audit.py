@@ -77,3 +77,13 @@ def test_store_that_does_not_answer_is_an_error_of_its_own(planned: BackgroundPl
     ended = audited(unreachable)
     assert ended.returncode == 2
     assert "MONGODB_URL" in ended.stderr
+
+
+def test_part_without_its_aggregate_and_a_document_stuck_in_deletion_are_named(planned: BackgroundPlatform) -> None:
+    asyncio.run(plant("omnitrade_bots", "bot_events", {"_id": "e1", "botId": BOT}))
+    deleting = {"_parent": {"state": "deleting", "epoch": 1, "deletion": f"users.{BOT}"}}
+    asyncio.run(plant("omnitrade_users", "users", {"_id": NOBODY, **deleting}))
+    shown = audited(planned)
+    assert shown.returncode == 1
+    assert f"bot_events.botId: e1 names {BOT}, absent" in shown.stdout
+    assert f"users {NOBODY} stays in deleting" in shown.stdout
