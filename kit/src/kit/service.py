@@ -22,6 +22,7 @@ from kit.idempotency import PURGE_INTERVAL_S, Idempotency, IdempotencyRecord
 from kit.middleware import RequestMiddleware
 from kit.openapi import build_document, check_planners
 from kit.process import run
+from kit.references.audit_endpoints import AUDIT_RECORDS, audit_router
 from kit.references.checks import check_service
 from kit.references.children_endpoints import children_router
 from kit.references.deleting import Deleter, check_deleters, deleted_entities
@@ -89,7 +90,7 @@ def build_service(
     # Routes are taken as they are: an included router is matched twice per request, and its routes are built anew.
     entities: dict[str, str] = {}
     deletes = (deletion_router(deleters or {}, entities), children_router())
-    for router in (*routers, reference_router(planners or {}), *deletes):
+    for router in (*routers, reference_router(planners or {}), *deletes, audit_router()):
         app.router.routes.extend(router.routes)
     document = build_document(
         service=name, version=version, description=description, tags=tags, routes=app.router.routes
@@ -151,7 +152,7 @@ class _Plan:
                 client = await connect_store(self.settings)
                 stack.push_async_callback(client.close)
             store = client.database(self.settings.database_name)
-            await store.prepare([*self.documents, *References.records, IdempotencyRecord])
+            await store.prepare([*self.documents, *References.records, *AUDIT_RECORDS, IdempotencyRecord])
             cursor_key = self.settings.cursor_key.get_secret_value().encode()
             references = self._references(store)
             await references.start()

@@ -1,4 +1,4 @@
-"""What the gateway asks a service for an audit: its pages as a child and as an owner, and the repair of what is named."""
+"""What the gateway asks a service for an audit: its pages as a child and as an owner, and repairs that are ordered."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from kit.dependencies import RuntimeDep
-from kit.documents import Entity
+from kit.documents import Entity, Record
 from kit.problems import FieldError, InvalidRequest
 from kit.references.audit import PAGE
 from kit.references.audit_findings import Asked, Child, Names, Relationship, relationships
 from kit.references.audit_record_endpoints import limit_of, record_routes, texts_of
+from kit.references.audit_records import ReferenceAudit, ReferenceAuditReport
 from kit.references.audit_sides import StoreChildSide, StoreOwnerSide, StoreParentSide
 from kit.references.publication import published_entities
 from kit.references.reading import (
@@ -24,12 +25,13 @@ from kit.references.reading import (
     text_of,
     typed,
 )
-from kit.references.repair import Order, Repairs, closure_epoch
+from kit.references.repair import Order, QuarantinedRow, Repairs, closure_epoch
 from kit.routing import WITHOUT_IDEMPOTENCY, KitRoute
 from kit.runtime import Runtime
 
 PREFIX = "/internal/references/audit"
 REFUSED = "no-such"
+AUDIT_RECORDS: tuple[type[Record], ...] = (ReferenceAudit, ReferenceAuditReport, QuarantinedRow)
 _log = structlog.get_logger("kit.repair")
 _OPTIONS: dict[str, Any] = {"include_in_schema": False, "openapi_extra": WITHOUT_IDEMPOTENCY}
 

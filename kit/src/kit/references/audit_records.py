@@ -1,7 +1,7 @@
 """What a service keeps of audits: its part of each, under the audit's id. Whoever drives it may die, and another goes
 on with what is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar
@@ -172,6 +172,3 @@ def head_body(head: Row) -> dict[str, Any]:
 
 def _report_body(row: Row) -> dict[str, Any]:
     return {**row["report"], "checkedAt": format_timestamp(row["checkedAt"])}
-
-
-RECORDS: Sequence[type[Record]] = (ReferenceAudit, ReferenceAuditReport)

@@ -19,7 +19,8 @@ REFERRING_MAX = 500
 
 
 class ReferenceRegistration(Record):
-    """`id` is "<relationship>|<parent>": a polymorphic relationship is registered once for each of its parents."""
+    """`id` is "<relationship>|<parent>": a polymorphic relationship is registered once for each of its parents.
+    `validated_at` is when an audit that began after the registration had found no orphan."""
 
     relationship: str
     parent: str
@@ -27,6 +28,7 @@ class ReferenceRegistration(Record):
     on_delete: OnDelete
     state: str
     registered_at: datetime
+    validated_at: datetime | None = None
 
     class Settings:
         name = NAME
