@@ -33,18 +33,23 @@ async def database(stage: Stage, service: str) -> AsyncIterator[Store]:
 
 async def make(stage: Stage, count: int) -> list[tuple[str, str]]:
     """(userId, accountId) of each."""
-    made: list[tuple[str, str]] = []
     async with database(stage, "users") as store:
-        references = References(store, DOCUMENTS, clock=SystemClock(), service="users")
-        await references.start()
-        for _ in range(0, count, BATCH):
-            made += await _make_batch(store, references)
-        await references.stop()
+        return await make_in(store, count)
+
+
+async def make_in(store: Store, count: int) -> list[tuple[str, str]]:
+    """The same in the users service's database of any platform."""
+    made: list[tuple[str, str]] = []
+    references = References(store, DOCUMENTS, clock=SystemClock(), service="users")
+    await references.start()
+    while len(made) < count:
+        made += await _make_batch(store, references, min(BATCH, count - len(made)))
+    await references.stop()
     return made
 
 
-async def _make_batch(store: Store, references: References) -> list[tuple[str, str]]:
-    users = [_user() for _ in range(BATCH)]
+async def _make_batch(store: Store, references: References, size: int) -> list[tuple[str, str]]:
+    users = [_user() for _ in range(size)]
     await store.collection(User).insert_many(users)
     accounts = [_account(user.id) for user in users]
     refused = [one for one in await references.create_many(accounts) if isinstance(one, Problem)]
