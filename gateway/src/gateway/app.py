@@ -41,12 +41,12 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1003})
 
     async def _http(self, request: Request, headers: list[tuple[bytes, bytes]], running: Running) -> None:
-        page = running.pages.find(request.path)
+        found = running.pages.find(request.path)
         running.metrics.in_flight.inc()
         try:
             request.read_headers(headers)
-            if page is not None:
-                await page(request)
+            if found is not None:
+                await found.page(request)
             else:
                 await self._routed(request, running)
         except Problem as problem:
@@ -63,7 +63,7 @@ class Gateway:
             await _refuse(request, InternalError())
         finally:
             running.metrics.in_flight.dec()
-            account(request, running.metrics, request.path if page is not None else None)
+            account(request, running.metrics, found.label if found is not None else None)
 
     async def _routed(self, request: Request, running: Running) -> None:
         catalogue = running.catalogue

@@ -24,7 +24,8 @@ _PRIVATE: Final = ("/internal", "/metrics", "/health", "/openapi.json", "/docs")
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation that is routed. `digest` is what the service calls its references; `asks_service` says that the
-    service itself names the parents that are meant (`x-reference-require`)."""
+    service itself names the parents that are meant (`x-reference-require`); `deletes` is the entity whose deletes the
+    gateway coordinates (`x-reference-delete`)."""
 
     service: str
     method: str
@@ -37,6 +38,7 @@ class Operation:
     digest: str | None
     asks_service: bool
     body_bytes_max: int | None
+    deletes: str | None = None
 
     @property
     def is_write(self) -> bool:
@@ -100,6 +102,8 @@ def _read(service: str, raw: Any, digest: str) -> ServiceDocument:
     operations = tuple(_operations(service, raw, paths))
     known = {one.name for one in relationships}
     for operation in operations:
+        if operation.deletes is not None and operation.deletes not in entities:
+            raise DocumentRefusedError(f"DELETE {operation.path}: {operation.deletes} is no entity in x-entities")
         for spec in operation_specs(operation):
             if spec.relationship not in known:
                 raise DocumentRefusedError(
@@ -222,6 +226,7 @@ def _operation(
         digest=digest,
         asks_service=asks,
         body_bytes_max=_body_bytes_max(said, where),
+        deletes=_deletes(said, where),
     )
 
 
@@ -259,6 +264,13 @@ def _body_bytes_max(said: Mapping[str, Any], where: str) -> int | None:
     if not isinstance(given, int) or isinstance(given, bool) or not 0 < given <= BODY_BYTES_MAX_MAX:
         raise DocumentRefusedError(f"{where}: x-body-bytes-max is no number of bytes up to {BODY_BYTES_MAX_MAX}")
     return given
+
+
+def _deletes(said: Mapping[str, Any], where: str) -> str | None:
+    entity = said.get("x-reference-delete")
+    if entity is not None and not (isinstance(entity, str) and entity and where.startswith("DELETE ")):
+        raise DocumentRefusedError(f"{where}: x-reference-delete is for a DELETE, and names the entity")
+    return entity
 
 
 __all__ = ["ON_DELETE", "Operation", "Relationship", "ServiceDocument", "read_document"]

@@ -9,6 +9,10 @@ import structlog
 from gateway.answers_cache import AnswersCache
 from gateway.catalogue import Catalogue
 from gateway.client import Address, SmallAnswer, Upstream
+from gateway.deletion.calls import DeletionCalls
+from gateway.deletion.coordinator import Coordinator
+from gateway.deletion.door import DeleteDoor, DeletionPage
+from gateway.deletion.sweeper import Sweeper
 from gateway.discovery import Discovery
 from gateway.forwarding import Forwarder
 from gateway.health import Readiness
@@ -68,12 +72,22 @@ class Running:
             tokens_max=settings.tokens_kept_max,
             clock=clock,
         )
+        steps = DeletionCalls(self._calls, timeout_s=settings.delete_step_timeout_s)
+        self.coordinator = Coordinator(steps, lambda: self.catalogue)
+        self.sweeper = Sweeper(
+            self.coordinator,
+            steps,
+            lambda: tuple(self._calls),
+            interval_s=settings.delete_sweep_interval_s,
+            idle_s=settings.delete_idle_s,
+        )
         self.pages = Pages(
             readiness=self.readiness,
             metrics=self.metrics,
             merged=self.merged,
             identity=identity,
             catalogue=lambda: self.catalogue,
+            deletions=DeletionPage(self._calls, timeout_s=settings.request_timeout_s),
         )
         self.proxy = Proxy(
             identity=identity,
@@ -86,6 +100,7 @@ class Running:
                 failed=self.metrics.upstream_failed,
                 clock=clock,
             ),
+            deletes=DeleteDoor(self._calls, steps, self.coordinator, wait_s=settings.delete_wait_s),
             calls=self._calls,
             catalogue=lambda: self.catalogue,
             body_bytes_max=settings.body_bytes_max,
@@ -102,6 +117,7 @@ class Running:
         self.discovery.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
         self._keys.refresh_if_due()
+        self.sweeper.start()
         await self.discovery.first_reading(FIRST_READING_S)
         _log.info("started", services=sorted(self._upstreams), without_document=list(self.catalogue.missing))
 
@@ -109,6 +125,8 @@ class Running:
         """The server has finished the requests by now."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
+        await self.sweeper.stop()
+        await self.coordinator.stop()
         await self.discovery.stop()
         await self._registration.stop()
         await self._keys.stop()

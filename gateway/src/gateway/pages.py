@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import NamedTuple
 
 import orjson
 
+from gateway.answers import JSON, Headers, own_headers
 from gateway.catalogue import Catalogue
+from gateway.deletion.door import LOCATION as DELETIONS_PATH
+from gateway.deletion.door import DeletionPage
 from gateway.docs_page import DocsPage
 from gateway.health import Readiness
 from gateway.identity import Identity
@@ -18,12 +21,19 @@ from gateway.request import Request
 from kit.problems import MethodNotAllowed
 from kit.telemetry import METRICS_MEDIA_TYPE
 
-JSON: Final = b"application/json"
 Page = Callable[[Request], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+
+
+class Found(NamedTuple):
+    """A page, and the name that it has in metrics: its path, with the names of variables in place of their values."""
+
+    page: Page
+    label: str
 
 
 class Pages:
+    """`prefixed` are pages whose path ends in an id: by the part before it, the name of the id, and the page."""
+
     def __init__(
         self,
         *,
@@ -32,6 +42,7 @@ class Pages:
         merged: MergedDocument,
         identity: Identity,
         catalogue: Callable[[], Catalogue],
+        deletions: DeletionPage,
     ) -> None:
         self._readiness = readiness
         self._identity = identity
@@ -39,6 +50,8 @@ class Pages:
         self._metrics = metrics
         self._merged = merged
         self._docs = DocsPage()
+        self._deletions = deletions
+        self._prefixed: dict[str, tuple[str, Page]] = {DELETIONS_PATH: ("deletionId", self._deletion)}
         self._pages: dict[str, Page] = {
             "/health/live": self._live,
             "/health/ready": self._ready,
@@ -48,8 +61,13 @@ class Pages:
             **dict.fromkeys(self._docs.paths, self._file),
         }
 
-    def find(self, path: str) -> Page | None:
-        return self._pages.get(path)
+    def find(self, path: str) -> Found | None:
+        page = self._pages.get(path)
+        if page is not None:
+            return Found(page, path)
+        prefix, _, last = path.rpartition("/")
+        name, page = self._prefixed.get(f"{prefix}/", ("", None))
+        return None if page is None or not last else Found(page, f"{prefix}/{{{name}}}")
 
     async def _live(self, request: Request) -> None:
         await _answer(request, b'{"status":"live"}')
@@ -65,9 +83,16 @@ class Pages:
         etag, body = await self._merged.current()
         await _answer(request, body, etag=etag)
 
-    async def _references(self, request: Request) -> None:
+    async def _deletion(self, request: Request) -> None:
+        await self._sign_in(request)
+        await _answer(request, await self._deletions.read(request, request.path.rpartition("/")[2]))
+
+    async def _sign_in(self, request: Request) -> None:
         authorization = request.headers.seen.get(b"authorization")
         request.caller = await self._identity.caller(authorization, required=True)
+
+    async def _references(self, request: Request) -> None:
+        await self._sign_in(request)
         request.caller.require_role(ROLE)
         await _answer(request, orjson.dumps(catalogue_body(self._catalogue())))
 
@@ -87,8 +112,7 @@ async def _answer(
 ) -> None:
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("This page is only read.", headers={"Allow": "GET, HEAD"})
-    headers: Headers = [(b"x-request-id", request.id.encode("ascii")), (b"x-content-type-options", b"nosniff")]
-    headers += more or []
+    headers = [*own_headers(request), *(more or [])]
     if etag is None:
         headers.append((b"cache-control", b"no-store"))
     else:

@@ -9,14 +9,15 @@ import orjson
 
 from gateway.catalogue import Catalogue
 from gateway.client import Exchange, SmallAnswer
+from gateway.deletion.door import DeleteDoor
 from gateway.documents import Operation
 from gateway.extraction import Found
 from gateway.forwarding import PLAIN, Attached, Forwarder, problem_of
-from gateway.headers import answer_headers
 from gateway.identity import Identity
 from gateway.internal import PARENTS, InternalCalls, json_object
 from gateway.planned import Plan, read_plan
 from gateway.references import ReferenceChecks, find
+from gateway.refusals import RefusedError, is_problem, pass_on
 from gateway.request import Body, Request, RequestTimeout, Routed
 from gateway.routing import Route
 from gateway.upstream_errors import UpstreamError
@@ -29,18 +30,9 @@ from kit.problems import (
     UnsupportedMediaType,
 )
 
-PROBLEM: Final = b"application/problem+json"
 CLOSED_MAX: Final = 500
 QUERY_FIELDS_MAX: Final = 200
 _NAMES_ONLY: Final = frozenset({"relationship", "parent", "id"})
-
-
-class RefusedError(Exception):
-    """A service's own refusal, which is the answer."""
-
-    def __init__(self, answer: SmallAnswer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
 
 
 class Proxy:
@@ -52,6 +44,7 @@ class Proxy:
         identity: Identity,
         checks: ReferenceChecks,
         forwarder: Forwarder,
+        deletes: DeleteDoor,
         calls: Mapping[str, InternalCalls],
         catalogue: Callable[[], Catalogue],
         body_bytes_max: int,
@@ -60,6 +53,7 @@ class Proxy:
         self._identity = identity
         self._checks = checks
         self._forwarder = forwarder
+        self._deletes = deletes
         self._calls = calls
         self._catalogue = catalogue
         self._body_bytes_max = body_bytes_max
@@ -74,6 +68,9 @@ class Proxy:
         request.caller = await self._identity.caller(authorization, required=not operation.public)
         if operation.is_write:
             await self._read_body(routed)
+        if operation.deletes is not None:
+            await self._delete(routed, route)
+            return
         attached = PLAIN
         parameters: Mapping[str, str] = {}
         if operation.has_references:
@@ -87,6 +84,13 @@ class Proxy:
             await self._answer_refusal(routed, parameters, attached, exchange)
         else:
             await self._forwarder.answer(routed, exchange)
+
+    async def _delete(self, routed: Routed, route: Route) -> None:
+        """Coordinated here, not passed on."""
+        try:
+            await self._deletes.handle(routed, self._catalogue().router.parameters(routed.operation, route))
+        except RefusedError as refused:
+            await pass_on(routed.request, refused.answer)
 
     async def _read_body(self, routed: Routed) -> None:
         """All of it where it has to be read, else what came with the head."""
@@ -110,7 +114,7 @@ class Proxy:
             raise problem from None
         except RefusedError as refused:
             if not await self._replayed(routed):
-                await _pass_on(routed.request, refused.answer)
+                await pass_on(routed.request, refused.answer)
             return None
 
     async def _confirmed(self, routed: Routed, value: Any, parameters: Mapping[str, str]) -> Attached:
@@ -133,7 +137,7 @@ class Proxy:
             answer = await self._calls[operation.service].post(
                 PARENTS, asked, timeout_s=timeout_s, caller=routed.request.caller
             )
-            if 400 <= answer.status < 500 and _is_problem(answer.headers):
+            if 400 <= answer.status < 500 and is_problem(answer.headers):
                 raise RefusedError(answer)
             return read_plan(json_object(answer))
         except UpstreamError as error:
@@ -159,7 +163,7 @@ class Proxy:
             self._hint(routed.operation.service)
         again = await self._mended(routed, parameters, attached, answer) if routed.body.resendable else None
         if again is None:
-            await _pass_on(routed.request, answer)
+            await pass_on(routed.request, answer)
             return
         second = await self._forwarder.send(routed, again)
         await self._forwarder.answer(routed, second)
@@ -204,11 +208,7 @@ def _value(routed: Routed) -> Any:
 def _may_be_mended(exchange: Exchange, attached: Attached) -> bool:
     status = exchange.status
     wanted = status in (409, 428) or (status == 412 and attached.versions is not None)
-    return wanted and _is_problem(exchange.headers)
-
-
-def _is_problem(headers: list[tuple[bytes, bytes]]) -> bool:
-    return any(name == b"content-type" and value.startswith(PROBLEM) for name, value in headers)
+    return wanted and is_problem(exchange.headers)
 
 
 def _closed_of(answer: SmallAnswer) -> list[tuple[str, str, str]] | None:
@@ -230,10 +230,3 @@ def _closed_of(answer: SmallAnswer) -> list[tuple[str, str, str]] | None:
         and all(isinstance(one[name], str) for name in _NAMES_ONLY)
     ]
     return named if len(named) == len(closed) else None
-
-
-async def _pass_on(request: Request, answer: SmallAnswer) -> None:
-    headers = [one for one in answer_headers(answer.headers, request.id.encode("ascii")) if one[0] != b"content-length"]
-    headers.append((b"content-length", b"%d" % len(answer.body)))
-    await request.start_answer(answer.status, headers)
-    await request.send_body(answer.body)

@@ -20,7 +20,9 @@ class GatewaySettings(BaseSettings):
     signs.
 
     `request_timeout_s` bounds a request until its answer begins; a context is valid for no longer than thirty
-    seconds, so it stays below. `idle_timeout_s` bounds each wait for the next part of a body.
+    seconds, so it stays below. `idle_timeout_s` bounds each wait for the next part of a body. `delete_wait_s`: how
+    long a client waits for a delete before it is told where to follow it; `delete_idle_s`: how long one stands still
+    before another gateway takes it over.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -48,6 +50,10 @@ class GatewaySettings(BaseSettings):
     unknown_key_interval_s: float = Field(default=2.0, ge=0.05, le=60)
     document_interval_s: float = Field(default=15.0, ge=0.05, le=3600)
     document_bytes_max: int = Field(default=8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    delete_wait_s: float = Field(default=10.0, ge=0, le=28)
+    delete_step_timeout_s: float = Field(default=20.0, gt=0, le=60)
+    delete_sweep_interval_s: float = Field(default=3.0, ge=0.05, le=600)
+    delete_idle_s: float = Field(default=10.0, ge=0.05, le=3600)
     ready_grace_s: float = Field(default=30.0, ge=0, le=600)
     fault_point: FaultPoint | None = None
 

@@ -1,0 +1,72 @@
+"""Makes the core's calls over HTTP. A service that can't be asked, or answers anything but what was asked for, is one
+that is waited for."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import orjson
+import structlog
+
+from gateway.deletion.steps import Answer, Call, WaitingError
+from gateway.internal import InternalCalls, json_object
+from gateway.upstream_errors import BadAnswerError, UpstreamError
+from kit.fault_points import reached
+from kit.identity import ANONYMOUS, Caller
+
+PREFIX: Final = "/internal/references/"
+REASON_LENGTH_MAX: Final = 300
+_log = structlog.get_logger("gateway.deletion")
+
+
+class DeletionCalls:
+    def __init__(self, calls: Mapping[str, InternalCalls], *, timeout_s: float) -> None:
+        self._calls = calls
+        self._timeout_s = timeout_s
+
+    async def make(self, calls: Sequence[Call], caller: Caller = ANONYMOUS) -> list[Answer]:
+        """All answers, in order. Raises WaitingError with every service that gave none."""
+        outcomes = await asyncio.gather(*(self._one(call, caller) for call in calls), return_exceptions=True)
+        answers: list[Answer] = []
+        waiting: dict[str, str] = {}
+        for call, outcome in zip(calls, outcomes, strict=True):
+            if isinstance(outcome, UpstreamError):
+                waiting[call.service] = str(outcome)[:REASON_LENGTH_MAX]
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                answers.append(outcome)
+        if waiting:
+            raise WaitingError(waiting)
+        for call in calls:
+            reached(f"coordinator:{call.step}")
+        return answers
+
+    async def make_what_can_be(self, calls: Sequence[Call], caller: Caller) -> list[Answer]:
+        """The answers of those services that give one."""
+        outcomes = await asyncio.gather(*(self._one(call, caller) for call in calls), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, UpstreamError):
+                raise outcome
+        return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+    async def _one(self, call: Call, caller: Caller) -> Answer:
+        service = self._calls.get(call.service)
+        if service is None:
+            raise BadAnswerError(
+                "it is not among this gateway's SERVICES: put it back, or remove its relationships if it is gone"
+            )
+        answer = await service.post(PREFIX + call.path, call.body, timeout_s=self._timeout_s, caller=caller)
+        if answer.status != 200:
+            raise BadAnswerError(f"it answers {answer.status} to {call.path}{_detail(answer.body)}")
+        return json_object(answer)
+
+
+def _detail(body: bytes) -> str:
+    """What its problem document says, if it is one."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    said = document.get("detail") if isinstance(document, dict) else None
+    return f": {said}" if isinstance(said, str) else ""

@@ -1,0 +1,136 @@
+"""Drives deletions to their ends, each in a task of its own, whoever waits for it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from gateway.catalogue import Catalogue
+from gateway.deletion.calls import DeletionCalls
+from gateway.deletion.core import Core
+from gateway.deletion.order import leaves_first
+from gateway.deletion.steps import FINAL, Call, Progress, Referring, Standing, WaitingError, owner_of, read_standing
+from gateway.upstream_errors import BadAnswerError
+from kit.identity import ANONYMOUS, Caller
+
+PAUSE_S_MIN: Final = 0.05
+PAUSE_S_MAX: Final = 2.0
+REPORT_EVERY_S: Final = 1.0
+GIVE_UP_AFTER_S: Final = 60.0
+"""So long a deletion that only waits is driven here; then it is left to the sweepers."""
+_log = structlog.get_logger("gateway.deletion")
+
+
+class Coordinator:
+    """`follow` shares the task of a deletion that runs here already."""
+
+    def __init__(self, calls: DeletionCalls, catalogue: Callable[[], Catalogue]) -> None:
+        self._calls = calls
+        self._catalogue = catalogue
+        self._running: dict[str, asyncio.Task[Standing | None]] = {}
+
+    def is_running(self, deletion_id: str) -> bool:
+        return deletion_id in self._running
+
+    @property
+    def running_count(self) -> int:
+        return len(self._running)
+
+    def core(self, progress: Progress) -> Core:
+        return Core(self._ordered, progress)
+
+    async def follow(
+        self, deletion_id: str, *, until: float, standing: Standing | None = None, caller: Caller = ANONYMOUS
+    ) -> Standing | None:
+        """Drives the deletion on, until its end or `until`, in the event loop's time. None if it goes on after that.
+        `standing` is where it stands, if that is known; the ids of what blocks are those that the `caller` may see."""
+        task = self.begin(deletion_id, standing=standing, caller=caller)
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
+        return task.result() if done else None
+
+    def begin(
+        self, deletion_id: str, *, standing: Standing | None = None, caller: Caller = ANONYMOUS
+    ) -> asyncio.Task[Standing | None]:
+        """The task that drives it."""
+        task = self._running.get(deletion_id)
+        if task is None:
+            task = asyncio.create_task(self._drive(deletion_id, standing, caller), name=f"deletion {deletion_id}")
+            self._running[deletion_id] = task
+            task.add_done_callback(lambda _: self._running.pop(deletion_id, None))
+        return task
+
+    async def stop(self) -> None:
+        """What runs is left to the other gateways' sweepers, or to this one's after its restart."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drive(self, deletion_id: str, standing: Standing | None, caller: Caller) -> Standing | None:
+        """None if it is given up for now."""
+        loop = asyncio.get_running_loop()
+        progress = Progress()
+        pause_s, moved_at, seen = PAUSE_S_MIN, loop.time(), (0, 0, "")
+        while True:
+            try:
+                standing = standing or await self._resume(deletion_id)
+                standing = await self._advance(standing, progress, caller)
+                if standing.state in FINAL:
+                    _log.info("deletion ended", deletion=deletion_id, state=standing.state, entity=standing.entity)
+                    return standing
+            except (WaitingError, BadAnswerError) as error:
+                progress.waiting = error.services if isinstance(error, WaitingError) else {"gateway": str(error)}
+                _log.info("deletion waits", deletion=deletion_id, step=progress.step, reason=str(error))
+            except Exception:  # noqa: BLE001 (a bug here must not end it for good)
+                _log.exception("deletion failed", deletion=deletion_id, step=progress.step)
+                return None
+            standing = None
+            await self._report(deletion_id, progress)
+            now = (progress.removed, progress.set_null, progress.step)
+            if now != seen:
+                pause_s, moved_at, seen = PAUSE_S_MIN, loop.time(), now
+            if loop.time() - moved_at > GIVE_UP_AFTER_S:
+                return None
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, PAUSE_S_MAX)
+
+    async def _advance(self, standing: Standing, progress: Progress, caller: Caller) -> Standing:
+        """The core's steps, with a report now and then, so that a long delete is seen to go on."""
+        loop = asyncio.get_running_loop()
+        reported_at = loop.time()
+        steps = self.core(progress).run(standing)
+        try:
+            calls = next(steps)
+            while True:
+                answers = await self._calls.make(calls, caller)
+                progress.waiting = {}
+                if loop.time() - reported_at > REPORT_EVERY_S:
+                    await self._report(standing.deletion_id, progress)
+                    reported_at = loop.time()
+                calls = steps.send(answers)
+        except StopIteration as ended:
+            result: Standing = ended.value
+            return result
+
+    async def _resume(self, deletion_id: str) -> Standing:
+        call = Call(owner_of(deletion_id), "deletions/resume", {"deletionId": deletion_id})
+        (answer,) = await self._calls.make([call])
+        return read_standing(answer)
+
+    async def _report(self, deletion_id: str, progress: Progress) -> None:
+        """Nothing depends on it."""
+        body = {
+            "deletionId": deletion_id,
+            "step": progress.step,
+            "waitingFor": [{"service": name, "reason": reason} for name, reason in progress.waiting.items()],
+            "progress": {"removed": progress.removed, "setNull": progress.set_null},
+        }
+        await self._calls.make_what_can_be([Call(owner_of(deletion_id), "deletions/report", body)], ANONYMOUS)
+
+    def _ordered(self, relationships: Sequence[Referring]) -> list[Referring]:
+        refers_to: dict[str, set[str]] = {}
+        for document in self._catalogue().documents.values():
+            for one in document.relationships:
+                refers_to.setdefault(one.child, set()).add(one.parent)
+        return leaves_first(relationships, refers_to)

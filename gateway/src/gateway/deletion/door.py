@@ -1,0 +1,153 @@
+"""The way of a DELETE: may the caller, does anything block, mark, and then as long as the client waits."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from gateway.answers import answer
+from gateway.deletion.calls import PREFIX, DeletionCalls
+from gateway.deletion.coordinator import Coordinator
+from gateway.deletion.steps import (
+    ABANDONED,
+    CHANGED,
+    DONE,
+    OVERTAKEN,
+    REFUSED,
+    Progress,
+    Standing,
+    owner_of,
+    read_referring,
+    read_standing,
+)
+from gateway.forwarding import problem_of
+from gateway.internal import InternalCalls, json_object
+from gateway.refusals import RefusedError, is_problem
+from gateway.request import Request, Routed
+from gateway.upstream_errors import BadAnswerError, UpstreamError
+from kit.preconditions import parse_if_match
+from kit.problems import DeleteRestricted, NotFound, Unavailable
+
+TRIES_MAX: Final = 4
+LOCATION: Final = "/v1/deletions/"
+
+
+class DeleteDoor:
+    """`wait_s` bounds how long a client waits for the end; then the delete goes on without it."""
+
+    def __init__(
+        self, calls: Mapping[str, InternalCalls], steps: DeletionCalls, coordinator: Coordinator, *, wait_s: float
+    ) -> None:
+        self._calls = calls
+        self._steps = steps
+        self._coordinator = coordinator
+        self._wait_s = wait_s
+
+    async def handle(self, routed: Routed, parameters: Mapping[str, str]) -> None:
+        """Answers. Raises Problem, and RefusedError with the service's own refusal."""
+        until = min(routed.deadline - 1.0, asyncio.get_running_loop().time() + self._wait_s)
+        for _ in range(TRIES_MAX):
+            standing = await self._begin(routed, parameters)
+            ended = await self._ended(standing, routed, until)
+            if ended is None or ended.state not in (CHANGED, ABANDONED):
+                await self._answer(routed.request, standing, ended)
+                return
+        raise Unavailable("The document is changed by many at once; try again.")
+
+    async def _begin(self, routed: Routed, parameters: Mapping[str, str]) -> Standing:
+        """Asks, counts without a fence, and has it marked."""
+        if_match = parse_if_match(routed.request.headers.text(b"if-match"))
+        asked = {
+            "operationId": routed.operation.operation_id,
+            "pathParameters": dict(parameters),
+            "ifMatch": if_match,
+        }
+        planned = await self._ask(routed, "deletions/plan", asked)
+        await self._refuse_blocked(routed, str(planned["entity"]), str(planned["id"]), planned["relationships"])
+        return read_standing(await self._ask(routed, "deletions/begin", asked))
+
+    async def _ask(self, routed: Routed, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        service, caller = routed.operation.service, routed.request.caller
+        timeout_s = routed.left_s(asyncio.get_running_loop().time())
+        try:
+            said = await self._calls[service].post(PREFIX + path, body, timeout_s=timeout_s, caller=caller)
+            if 400 <= said.status < 500 and is_problem(said.headers):
+                raise RefusedError(said)
+            return json_object(said)
+        except UpstreamError as error:
+            raise problem_of(error, service) from error
+
+    async def _refuse_blocked(self, routed: Routed, entity: str, document_id: str, said: Any) -> None:
+        """Blocked already: nothing is touched. A service that can't be asked now is asked again behind the fence."""
+        relationships = read_referring(said)
+        steps = self._coordinator.core(Progress()).count(entity, document_id, relationships)
+        calls = next(steps)
+        answers = await self._steps.make_what_can_be(calls, routed.request.caller)
+        try:
+            steps.send(answers)
+        except StopIteration as ended:
+            blocked: Sequence[Mapping[str, Any]] = ended.value
+            if blocked:
+                raise _restricted(blocked) from None
+
+    async def _ended(self, standing: Standing, routed: Routed, until: float) -> Standing | None:
+        """How it ended; None if it goes on. What overtook it takes the document with it, or is refused in its turn."""
+        if standing.state == CHANGED:
+            return standing
+        caller = routed.request.caller
+        ended: Standing | None = standing
+        if standing.state not in (DONE, REFUSED, OVERTAKEN, ABANDONED):
+            ended = await self._coordinator.follow(standing.deletion_id, until=until, standing=standing, caller=caller)
+        if ended is not None and ended.state == OVERTAKEN and ended.other is not None:
+            other = await self._coordinator.follow(ended.other, until=until, caller=caller)
+            return other if other is not None and other.state == DONE else None
+        return ended
+
+    async def _answer(self, request: Request, standing: Standing, ended: Standing | None) -> None:
+        if ended is not None and ended.state == DONE:
+            await answer(request, 204, b"")
+        elif ended is not None and ended.state == REFUSED:
+            raise _restricted(ended.blocked_by)
+        else:
+            deletion_id = standing.deletion_id or standing.other or ""
+            body = {"deletionId": deletion_id, "entity": standing.entity, "id": standing.id, "state": "running"}
+            location = f"{LOCATION}{deletion_id}".encode("ascii")
+            await answer(request, 202, orjson.dumps(body), more=[(b"location", location)])
+
+
+def _restricted(blocked_by: Sequence[Mapping[str, Any]]) -> DeleteRestricted:
+    count = sum(int(one["count"]) for one in blocked_by)
+    named = ", ".join(sorted({str(one["relationship"]) for one in blocked_by}))
+    detail = f"{count} documents refer to it ({named}): remove or change them first. Nothing was changed."
+    return DeleteRestricted(detail, blocked_by=[dict(one) for one in blocked_by])
+
+
+class DeletionPage:
+    """`GET /v1/deletions/{deletionId}`: for whoever asked, and for admins."""
+
+    def __init__(self, calls: Mapping[str, InternalCalls], *, timeout_s: float) -> None:
+        self._calls = calls
+        self._timeout_s = timeout_s
+
+    async def read(self, request: Request, deletion_id: str) -> bytes:
+        """The deletion as its owner has it. Raises NotFound, Unavailable, RefusedError."""
+        request.caller.require_signed_in()
+        owner = owner_of(deletion_id)
+        service = self._calls.get(owner)
+        if service is None:
+            raise NotFound("There is no such deletion.")
+        try:
+            said = await service.post(
+                PREFIX + "deletions/read",
+                {"deletionId": deletion_id},
+                timeout_s=self._timeout_s,
+                caller=request.caller,
+            )
+        except UpstreamError as error:
+            raise problem_of(error, owner) from error
+        if said.status == 404:
+            raise NotFound("There is no such deletion.")
+        if said.status != 200:
+            raise problem_of(BadAnswerError(f"it answers {said.status}"), owner)
+        return said.body

@@ -1,0 +1,136 @@
+"""What the coordinator's core and whoever drives it say to each other. The core does no I/O: it yields calls that may
+be made at once, and is sent their answers."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from gateway.upstream_errors import BadAnswerError
+
+T = TypeVar("T")
+
+DELETING: Final = "deleting"
+PURGING: Final = "purging"
+DONE: Final = "done"
+REFUSED: Final = "refused"
+OVERTAKEN: Final = "overtaken"
+ABANDONED: Final = "abandoned"
+CHANGED: Final = "changed"
+FINAL: Final = frozenset({DONE, REFUSED, OVERTAKEN, ABANDONED})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """POST of `body` to `/internal/references/<path>` of a service."""
+
+    service: str
+    path: str
+    body: Mapping[str, Any]
+
+    @property
+    def step(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+Answer = Mapping[str, Any]
+Steps = Generator[Sequence[Call], Sequence[Answer], T]
+
+
+class WaitingError(Exception):
+    """It can't go on now; somebody tries again from `resume`. `services` are those that are waited for, each with its
+    reason."""
+
+    def __init__(self, services: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in services.items()))
+        self.services = dict(services)
+
+
+@dataclass(frozen=True, slots=True)
+class Referring:
+    """A relationship to ask about, as the owner's registry or a stored plan has it."""
+
+    relationship: str
+    service: str
+    on_delete: str
+
+    @property
+    def child(self) -> str:
+        return self.relationship.partition(".")[0]
+
+    def body(self) -> dict[str, str]:
+        return {"relationship": self.relationship, "service": self.service, "onDelete": self.on_delete}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a deletion stands, as the owner of its root says. `fresh`: the call that was answered made it so."""
+
+    state: str
+    deletion_id: str
+    entity: str
+    id: str
+    epoch: int
+    relationships: tuple[Referring, ...] = ()
+    blocked_by: tuple[Mapping[str, Any], ...] = ()
+    other: str | None = None
+    fresh: bool = False
+
+    @property
+    def owner(self) -> str:
+        return owner_of(self.deletion_id)
+
+
+@dataclass(slots=True)
+class Progress:
+    """What was done so far, by this coordinator."""
+
+    removed: int = 0
+    set_null: int = 0
+    step: str = "begin"
+    waiting: dict[str, str] = field(default_factory=dict)
+
+
+def owner_of(deletion_id: str) -> str:
+    """The service that keeps a deletion: its id begins with it."""
+    return deletion_id.partition(".")[0]
+
+
+def read_standing(answer: Answer) -> Standing:
+    """Raises BadAnswerError unless all of it is there."""
+    try:
+        return Standing(
+            state=_text(answer["state"]),
+            deletion_id=_text(answer["deletionId"]),
+            entity=_text(answer["entity"]),
+            id=_text(answer["id"]),
+            epoch=whole(answer["epoch"]),
+            relationships=read_referring(answer["relationships"]),
+            blocked_by=tuple(answer["blockedBy"]),
+            other=answer["other"],
+            fresh=bool(answer["fresh"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise BadAnswerError("the owner does not say where the deletion stands") from error
+
+
+def read_referring(said: Any) -> tuple[Referring, ...]:
+    """Raises BadAnswerError."""
+    try:
+        return tuple(
+            Referring(_text(one["relationship"]), _text(one["service"]), _text(one["onDelete"])) for one in said
+        )
+    except (KeyError, TypeError) as error:
+        raise BadAnswerError("the answer does not say which relationships there are") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def whole(value: Any) -> int:
+    """Raises TypeError for what is no whole number."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError
+    return value
