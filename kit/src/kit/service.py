@@ -34,6 +34,7 @@ from kit.references.parts import SWEEP_INTERVAL_S as PARTS_INTERVAL_S
 from kit.references.planning import Planner
 from kit.references.publication import publish
 from kit.references.reaper import INTERVAL_S as REAPER_INTERVAL_S
+from kit.references.removal_endpoints import removal_router
 from kit.routing import RequestRules, Started
 from kit.runtime import Runtime
 from kit.settings import ServiceSettings
@@ -89,7 +90,7 @@ def build_service(
     )
     # Routes are taken as they are: an included router is matched twice per request, and its routes are built anew.
     entities: dict[str, str] = {}
-    deletes = (deletion_router(deleters or {}, entities), children_router())
+    deletes = (deletion_router(deleters or {}, entities), children_router(), removal_router())
     for router in (*routers, reference_router(planners or {}), *deletes, audit_router()):
         app.router.routes.extend(router.routes)
     document = build_document(

@@ -34,7 +34,8 @@ def reference_router(planners: Mapping[str, Planner]) -> APIRouter:
             {
                 "registered": sorted({one.relationship for one in wishes} - names),
                 "refused": [
-                    {"relationship": one.relationship, "code": one.code, "detail": one.detail} for one in refused
+                    {"relationship": one.relationship, "parent": one.parent, "code": one.code, "detail": one.detail}
+                    for one in refused
                 ],
             }
         )

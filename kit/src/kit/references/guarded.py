@@ -24,6 +24,7 @@ from kit.references.parts import Parts, RemovedAggregate
 from kit.references.plans import EntityPlan
 from kit.references.reaper import Reaper
 from kit.references.registry import Consent, ReferenceRegistration, Registry
+from kit.references.removal import Removal
 from kit.references.slots import Patch
 from kit.references.tasks import Tasks
 from kit.references.works import Judge, taken_errors
@@ -77,6 +78,7 @@ class References:
         self.deletions = Deletions(store, documents, self.registry, self.parts, clock=clock)
         self.namings = Namings(documents)
         self.closer = Closer(store, self.namings, clock=clock)
+        self.removal = Removal(store, documents, clock=clock)
         self.cascade = Cascade(store, documents, self.registry, self.parts, clock=clock)
         self.reaper = Reaper([store.rows(plan.name) for plan in plans if plan.is_guarded], clock=clock)
 

@@ -1,13 +1,14 @@
 """The owner's memory of who may refer to its entities. An operator's removal is final until an operator lifts it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from kit.documents import Entity, Record, Stored
 from kit.references.declaration import SEPARATOR, OnDelete, Reference
 from kit.store import DuplicateKey, Store
+from kit.store.rows import Row
 from kit.store.sessions import Session
 
 NAME = "reference_registry"
@@ -16,6 +17,8 @@ REMOVED = "removed"
 RELATIONSHIPS_MAX = 1_000
 REFERRING_MAX = 500
 """Relationships to one entity. Two that are registered at once may go over it a little, never over the double."""
+LISTED_MAX = 10_000
+PARENTS_MAX = 1_000
 
 
 class ReferenceRegistration(Record):
@@ -59,6 +62,7 @@ class Refusal:
     relationship: str
     code: str
     detail: str
+    parent: str = ""
 
 
 def registry_id(relationship: str, parent: str) -> str:
@@ -77,6 +81,7 @@ class Consent:
 
 class Registry:
     def __init__(self, store: Store, documents: Sequence[type[Stored]], *, service: str, consent: Consent) -> None:
+        self._store = store
         self._rows = store.rows(NAME)
         self._entities = {one.collection_name(): one for one in documents if issubclass(one, Entity)}
         self._service = service
@@ -88,7 +93,7 @@ class Registry:
         for wish in wishes:
             refusal = self._judged(service, wish) or await self._written(service, wish, now)
             if refusal is not None:
-                refused.append(refusal)
+                refused.append(replace(refusal, parent=wish.parent))
         return refused
 
     async def register_own(self, now: datetime) -> None:
@@ -119,6 +124,31 @@ class Registry:
             raise RuntimeError(f"{entity} has over {2 * REFERRING_MAX} relationships in {NAME}: remove some")
         found = (_relationship(row) for row in rows)
         return sorted(found, key=lambda one: one.relationship)
+
+    async def listing(self) -> list[Row]:
+        """Every row, removed ones too, by name."""
+        async with self._store.session(fenced=True) as session:
+            rows = await self._rows.find({}, sort=[("_id", 1)], limit=LISTED_MAX + 1, session=session)
+        if len(rows) > LISTED_MAX:
+            raise RuntimeError(f"{NAME} has over {LISTED_MAX} rows")
+        return rows
+
+    async def remove(self, relationship: str, now: datetime) -> list[Row]:
+        """Marks it removed, for each of its parents here; its rows. From here on deletes leave its children alone."""
+        return await self._marked(relationship, REGISTERED, {"$set": {"state": REMOVED, "removedAt": now}})
+
+    async def restore(self, relationship: str, now: datetime) -> list[Row]:
+        """Registers it anew; its rows. Deletes passed its children by meanwhile: only an audit validates it again."""
+        return await self._marked(
+            relationship,
+            REMOVED,
+            {"$set": {"state": REGISTERED, "registeredAt": now}, "$unset": {"removedAt": "", "validatedAt": ""}},
+        )
+
+    async def _marked(self, relationship: str, before: str, update: Mapping[str, Any]) -> list[Row]:
+        async with self._store.session() as session:
+            await self._rows.update_many({"relationship": relationship, "state": before}, update, session=session)
+            return await self._rows.find({"relationship": relationship}, limit=PARENTS_MAX, session=session)
 
     def _judged(self, service: str, wish: Application) -> Refusal | None:
         entity = self._entities.get(wish.parent)
