@@ -38,6 +38,9 @@ class Api:
     def patch(self, path: str, body: Any, **options: Any) -> httpx.Response:
         return self.request("PATCH", path, json=body, **options)
 
+    def delete(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("DELETE", path, **options)
+
     def made(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
         """POST that must succeed: its answer."""
         return done(self.post(path, body, **options))
