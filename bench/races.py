@@ -136,7 +136,7 @@ async def _finished(arena: Arena, later: Sequence[str]) -> None:
         for url in later:
             while True:
                 async with http.get(url) as answer:
-                    if answer.status == 404 or (await answer.json()).get("state") in {"done", "refused"}:
+                    if answer.status == 404 or (await answer.json()).get("finishedAt"):
                         break
                 await asyncio.sleep(POLL_S)
 

@@ -1,5 +1,6 @@
-"""Real processes: a platform on free ports with a data folder of its own, on the embedded store."""
+"""Real processes: a platform on free ports with a data folder of its own, on the embedded store or the real engine."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,3 +20,14 @@ def platform(tmp_path: Path) -> Iterator[BackgroundPlatform]:
     finally:
         planned.stop()
         until(lambda: not processes_of(planned.data_folder), f"{processes_of(planned.data_folder)} did not end")
+
+
+@pytest.fixture(scope="module", params=["embedded", "engine"])
+def store_url(request: pytest.FixtureRequest) -> str | None:
+    """Each store in turn: None for the embedded one. CI has the engine; elsewhere it may be missing."""
+    if request.param == "embedded":
+        return None
+    url = os.environ.get("MONGODB_URL")
+    if url is None and os.environ.get("CI"):
+        pytest.fail("MONGODB_URL names no engine, and CI must not do without")
+    return url or pytest.skip("MONGODB_URL names no engine")
