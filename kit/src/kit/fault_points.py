@@ -10,9 +10,9 @@ import signal
 # What a service does for a delete when the gateway asks: reached as it begins, and when it is done but not answered.
 OPERATIONS = ("begin", "refuse", "purge", "finish", "report", "close", "apply", "look", "remove", "reopen")
 # Between two writes of one such operation.
-WITHIN = ("close:written", "close:voided", "apply:forced", "remove:removed")
+WITHIN = ("begin:recorded", "close:written", "close:voided", "apply:forced", "remove:removed", "finish:removed")
 # In the gateway, as an answer of a service has come and nothing followed from it yet.
-COORDINATED = ("plan", "count", *OPERATIONS)
+COORDINATED = ("plan", "count", "resume", *OPERATIONS)
 NAMES = frozenset(
     [f"{operation}:{moment}" for operation in OPERATIONS for moment in ("begin", "done")]
     + [*WITHIN]
