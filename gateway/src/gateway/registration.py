@@ -17,13 +17,15 @@ _log = structlog.get_logger("gateway.registration")
 
 
 class Registration:
-    """Remembers which owners were told. An owner may refuse a relationship; it then says so when it is asked.
+    """Remembers which owners were told. An owner may refuse a relationship; it then says so when it is asked. `refused`
+    has its reason, by relationship and parent.
 
     `ensure` is cheap once it was; `forget` makes it happen again."""
 
     def __init__(self, calls: Mapping[str, InternalCalls], catalogue: Callable[[], Catalogue]) -> None:
         self._calls = calls
         self._catalogue = catalogue
+        self.refused: dict[tuple[str, str], str] = {}
         self._registered: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._forgotten_at: dict[str, float] = {}
@@ -70,17 +72,27 @@ class Registration:
             told = {"service": service, "relationships": [dict(one.published) for one in relationships]}
             answer = json_object(await self._calls[owner].post(REGISTER, told, timeout_s=TIMEOUT_S))
             refused = _refused(answer)
-            for name, reason in refused.items():
-                _log.warning("relationship refused", owner=owner, child=service, relationship=name, reason=reason)
+            for one in relationships:
+                place = (one.name, one.parent)
+                reason = refused.get(place, refused.get((one.name, "")))
+                if reason is None:
+                    self.refused.pop(place, None)
+                elif self.refused.get(place) != reason:
+                    self.refused[place] = reason
+                    _log.warning("relationship refused", owner=owner, child=service, relationship=place, reason=reason)
         if self._catalogue() is catalogue:
             self._registered.add(owner)
 
 
-def _refused(answer: Mapping[str, Any]) -> dict[str, str]:
+def _refused(answer: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """By relationship and parent; an older owner leaves the parent out."""
     refused = answer.get("refused", [])
     if not isinstance(refused, list) or not all(isinstance(one, dict) for one in refused):
         raise BadAnswerError("the service's answer does not say what it registered")
-    return {str(one.get("relationship")): str(one.get("detail", one.get("code", ""))) for one in refused}
+    return {
+        (str(one.get("relationship")), str(one.get("parent", ""))): str(one.get("detail", one.get("code", "")))
+        for one in refused
+    }
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

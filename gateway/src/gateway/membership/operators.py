@@ -1,0 +1,166 @@
+"""An operator removes a relationship, or brings it back: the steps of both, each of which may be repeated.
+
+Removing: its child's service closes it as a whole and voids what is under way; every owner marks it removed; the
+child's service closes it once more, in case somebody was restoring it. Restoring: the child's service tells how it is
+closed, every owner registers it, the child's service opens it if it is still closed like that. So while a write of it
+can be committed it is registered, and deletes of its parents ask the child. Whoever dies in the middle leaves it
+closed, and the same command goes on from there.
+
+Deletes pass a removed relationship by: its children may be left naming parents that are gone. A restored one is no
+longer validated, until an audit says so.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+
+from gateway.catalogue import Catalogue
+from gateway.forwarding import problem_of
+from gateway.internal import InternalCalls, json_object
+from gateway.membership.registries import PREFIX, Registries, RegistryReader, read_rows
+from gateway.registration import Registration
+from gateway.upstream_errors import NotSentError, UpstreamError
+from kit.identity import Caller
+from kit.problems import NotFound, Problem, Unavailable
+
+STEP_S: Final = 20.0
+_log = structlog.get_logger("gateway.membership")
+
+
+class ServiceInUse(Problem):
+    """`serviceIsGone` was said of a service that answers. Remove the relationship without it."""
+
+    status = 409
+    code = "service-in-use"
+    title = "The service is still there"
+
+
+class ServiceUnknown(Problem):
+    """The gateway has no address of the child's service. Add it to SERVICES, or say `serviceIsGone=true`."""
+
+    status = 409
+    code = "service-unknown"
+    title = "The relationship's service is not known here"
+
+
+class RemovedMeanwhile(Problem):
+    """Another operator removed the relationship while it was being restored; it stays removed."""
+
+    status = 409
+    code = "removed-meanwhile"
+    title = "The relationship was removed again"
+
+
+class Operators:
+    def __init__(
+        self,
+        calls: Mapping[str, InternalCalls],
+        registration: Registration,
+        reader: RegistryReader,
+        catalogue: Callable[[], Catalogue],
+    ) -> None:
+        self._calls = calls
+        self._registration = registration
+        self._reader = reader
+        self._catalogue = catalogue
+
+    async def remove(self, relationship: str, by: Caller, *, service_is_gone: bool) -> dict[str, Any]:
+        """Raises NotFound, ServiceInUse, ServiceUnknown, and Unavailable for whom has to be asked again."""
+        registries = await self._reader.read()
+        service = self._service(relationship, registries)
+        _log.warning("removing a relationship", relationship=relationship, by=by.id, service_is_gone=service_is_gone)
+        if service_is_gone:
+            await self._check_gone(service)
+        else:
+            await self._child(service, "close", relationship)
+        rows = await self._at_owners("remove", relationship, registries)
+        if not service_is_gone:
+            await self._child(service, "close", relationship)
+        _log.warning("relationship removed", relationship=relationship, by=by.id)
+        return {"relationship": relationship, "service": service, "state": "removed", "registrations": rows}
+
+    async def restore(self, relationship: str, by: Caller) -> dict[str, Any]:
+        """Raises NotFound, ServiceUnknown, RemovedMeanwhile, and Unavailable for whom has to be asked again."""
+        registries = await self._reader.read()
+        service = self._service(relationship, registries)
+        _log.warning("restoring a relationship", relationship=relationship, by=by.id)
+        closed = await self._child(service, "look", relationship)
+        rows = await self._at_owners("restore", relationship, registries)
+        if closed.get("closed") is not False:
+            opened = await self._child(service, "open", relationship, token=closed.get("token"))
+            if opened.get("open") is not True:
+                raise RemovedMeanwhile("Look at GET /v1/references, and repeat the command that is meant.")
+        _log.warning("relationship restored", relationship=relationship, by=by.id)
+        return {"relationship": relationship, "service": service, "state": "registered", "registrations": rows}
+
+    def _service(self, relationship: str, registries: Registries) -> str:
+        """Whose it is: by the documents, or as an owner remembers it."""
+        for name, document in self._catalogue().documents.items():
+            if any(one.name == relationship for one in document.relationships):
+                return name
+        for rows in registries.of(relationship).values():
+            return str(rows[0]["service"])
+        if registries.unknown:
+            raise Unavailable(f"Nothing was done; try again. {_reasons(registries.unknown)}")
+        raise NotFound(f"No service declares {relationship}, and no owner remembers it.")
+
+    async def _child(self, service: str, step: str, relationship: str, **more: Any) -> dict[str, Any]:
+        calls = self._calls.get(service)
+        if calls is None:
+            raise ServiceUnknown(
+                f"{service} is not among SERVICES. If it is gone for good, remove the relationship with "
+                "?serviceIsGone=true; nothing is asked of it then."
+            )
+        try:
+            asked = {"relationship": relationship, **more}
+            return json_object(await calls.post(PREFIX + step, asked, timeout_s=STEP_S))
+        except NotSentError:
+            raise Unavailable(
+                f"The service {service} cannot be reached, and only it can close or open {relationship}: try again, "
+                "or, if it is gone for good, remove the relationship with ?serviceIsGone=true."
+            ) from None
+        except UpstreamError as error:
+            raise problem_of(error, service) from error
+
+    async def _check_gone(self, service: str) -> None:
+        """Any answer, and any connection that is taken, is a sign of life."""
+        calls = self._calls.get(service)
+        if calls is None:
+            return
+        try:
+            await calls.post(PREFIX + "list", {}, timeout_s=STEP_S)
+        except NotSentError:
+            return
+        except UpstreamError as error:
+            raise ServiceInUse(f"{service} takes connections: {error}. Stop it first.") from error
+        raise ServiceInUse(f"{service} answers. Stop it first, or remove the relationship without serviceIsGone.")
+
+    async def _at_owners(self, step: str, relationship: str, registries: Registries) -> list[dict[str, Any]]:
+        """At every owner of a parent, and at every one that remembers the relationship. Raises Unavailable if one of
+        them, or one who may be, can't be asked; the others have done it."""
+        catalogue = self._catalogue()
+        declared = {
+            owner
+            for document in catalogue.documents.values()
+            for one in document.relationships
+            if one.name == relationship and (owner := catalogue.owners.get(one.parent)) is not None
+        }
+        waiting = dict(registries.unknown)
+        rows: list[dict[str, Any]] = []
+        for owner in sorted({*declared, *registries.of(relationship)} - waiting.keys()):
+            try:
+                said = await self._calls[owner].post(PREFIX + step, {"relationship": relationship}, timeout_s=STEP_S)
+                rows += [{**row, "owner": owner} for row in read_rows(json_object(said))]
+            except UpstreamError as error:
+                waiting[owner] = f"{owner}: {error}"
+            self._registration.forget(owner)
+        if waiting:
+            raise Unavailable(
+                f"{relationship} is not at its end: repeat the command when all answer. {_reasons(waiting)}"
+            )
+        return rows
+
+
+def _reasons(unknown: Mapping[str, str]) -> str:
+    return "; ".join(f"not asked: {reason}" for _, reason in sorted(unknown.items())) + "."
