@@ -11,7 +11,8 @@ from gateway.catalogue import Catalogue
 from gateway.client import Address, SmallAnswer, Upstream
 from gateway.deletion.calls import DeletionCalls
 from gateway.deletion.coordinator import Coordinator
-from gateway.deletion.door import DeleteDoor, DeletionPage
+from gateway.deletion.door import DeleteDoor
+from gateway.deletion.page import DeletionPage
 from gateway.deletion.sweeper import Sweeper
 from gateway.discovery import Discovery
 from gateway.forwarding import Forwarder
@@ -21,8 +22,12 @@ from gateway.internal import InternalCalls
 from gateway.jwks import BYTES_MAX as JWKS_BYTES_MAX
 from gateway.jwks import PATH as JWKS_PATH
 from gateway.jwks import KeySet
+from gateway.membership.operators import Operators
+from gateway.membership.page import ReferencesPage
+from gateway.membership.registries import RegistryReader
 from gateway.merged_openapi import MergedDocument
 from gateway.metrics import GatewayMetrics
+from gateway.own_api import OwnApi
 from gateway.pages import Pages
 from gateway.proxy import Proxy
 from gateway.references import ReferenceChecks
@@ -63,7 +68,6 @@ class Running:
             metrics=self.metrics,
         )
         self._keys = KeySet(self._fetch_keys, interval_s=settings.unknown_key_interval_s)
-        self.merged = MergedDocument(lambda: self.catalogue)
         self.readiness = Readiness(self.discovery, grace_s=settings.ready_grace_s)
         identity = Identity(
             self._keys,
@@ -81,14 +85,10 @@ class Running:
             interval_s=settings.delete_sweep_interval_s,
             idle_s=settings.delete_idle_s,
         )
-        self.pages = Pages(
-            readiness=self.readiness,
-            metrics=self.metrics,
-            merged=self.merged,
-            identity=identity,
-            catalogue=lambda: self.catalogue,
-            deletions=DeletionPage(self._calls, timeout_s=settings.request_timeout_s),
-        )
+        deletion_page = DeletionPage(self._calls, timeout_s=settings.request_timeout_s)
+        api = OwnApi(identity, [*self._references_page().operations(), deletion_page.operation()])
+        self.merged = MergedDocument(lambda: self.catalogue, api.documented())
+        self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged, api=api)
         self.proxy = Proxy(
             identity=identity,
             checks=ReferenceChecks(self._validation, lambda: self.catalogue),
@@ -100,7 +100,7 @@ class Running:
                 failed=self.metrics.upstream_failed,
                 clock=clock,
             ),
-            deletes=DeleteDoor(self._calls, steps, self.coordinator, wait_s=settings.delete_wait_s),
+            deletes=DeleteDoor(self._calls, steps, self.coordinator, deletion_page, wait_s=settings.delete_wait_s),
             calls=self._calls,
             catalogue=lambda: self.catalogue,
             body_bytes_max=settings.body_bytes_max,
@@ -111,6 +111,11 @@ class Running:
     @property
     def catalogue(self) -> Catalogue:
         return self.discovery.assembly.catalogue
+
+    def _references_page(self) -> ReferencesPage:
+        reader = RegistryReader(self._calls, self._registration, lambda: self.catalogue)
+        operators = Operators(self._calls, self._registration, reader, lambda: self.catalogue)
+        return ReferencesPage(reader, operators, lambda: self.catalogue)
 
     async def start(self) -> None:
         self.readiness.start(asyncio.get_running_loop().time())

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -10,8 +11,6 @@ import orjson
 from gateway.catalogue import Catalogue
 from gateway.documents import METHODS, ServiceDocument, is_private
 from gateway.metrics import VERSION
-from gateway.references_page import OPERATION
-from gateway.references_page import PATH as REFERENCES_PATH
 
 BEARER: Final = {
     "type": "http",
@@ -22,33 +21,37 @@ BEARER: Final = {
 _PREFIX: Final = "#/components/"
 _LEFT_OUT: Final = frozenset({"securitySchemes"})
 
+NOTHING: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+
 Name = tuple[str, str]
 """A component's section and its name."""
 
 
 class MergedDocument:
-    """Rendered once per catalogue."""
+    """Rendered once per catalogue. `own` are the path items of the gateway's own operations."""
 
-    def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
+    def __init__(self, catalogue: Callable[[], Catalogue], own: Mapping[str, Mapping[str, Any]]) -> None:
         self._catalogue = catalogue
+        self._own = own
         self._rendered: tuple[Catalogue, bytes, bytes] | None = None
 
     async def current(self) -> tuple[bytes, bytes]:
         """ETag and body."""
         catalogue = self._catalogue()
         if self._rendered is None or self._rendered[0] is not catalogue:
-            etag, body = await asyncio.to_thread(_render, catalogue)
+            etag, body = await asyncio.to_thread(_render, catalogue, self._own)
             self._rendered = (catalogue, etag, body)
         return self._rendered[1], self._rendered[2]
 
 
-def _render(catalogue: Catalogue) -> tuple[bytes, bytes]:
-    body = orjson.dumps(merge(list(catalogue.documents.values())))
+def _render(catalogue: Catalogue, own: Mapping[str, Mapping[str, Any]]) -> tuple[bytes, bytes]:
+    body = orjson.dumps(merge(list(catalogue.documents.values()), own))
     return b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode("ascii"), body
 
 
-def merge(documents: list[ServiceDocument]) -> dict[str, Any]:
-    """Components of one name that differ are called <service>_<name>; private paths are left out."""
+def merge(documents: list[ServiceDocument], own: Mapping[str, Mapping[str, Any]] = NOTHING) -> dict[str, Any]:
+    """Components of one name that differ are called <service>_<name>; private paths are left out. `own` are the path
+    items of the gateway's own operations."""
     conflicts = _conflicts(documents)
     components: dict[str, dict[str, Any]] = {"securitySchemes": {"bearer": BEARER}}
     paths: dict[str, Any] = {}
@@ -71,9 +74,7 @@ def merge(documents: list[ServiceDocument]) -> dict[str, Any]:
             tags.setdefault(tag_name, {"name": tag_name})
         groups.append({"name": document.service, "tags": list(used)})
         entities |= {name: {**said, "service": document.service} for name, said in document.entities.items()}
-    paths.setdefault(REFERENCES_PATH, {"get": {**OPERATION, "x-service": "gateway"}})
-    tags.setdefault("references", {"name": "references"})
-    groups.append({"name": "gateway", "tags": ["references"]})
+    groups.append({"name": "gateway", "tags": _add_own(own, paths, tags)})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -89,6 +90,17 @@ def merge(documents: list[ServiceDocument]) -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": components,
     }
+
+
+def _add_own(own: Mapping[str, Mapping[str, Any]], paths: dict[str, Any], tags: dict[str, dict[str, Any]]) -> list[str]:
+    """The tags of the gateway's own operations."""
+    used: dict[str, None] = {}
+    for path, item in own.items():
+        paths.setdefault(path, {method: {**said, "x-service": "gateway"} for method, said in item.items()})
+        used.update(dict.fromkeys(tag for said in item.values() for tag in said.get("tags", ())))
+    for tag in used:
+        tags.setdefault(tag, {"name": tag})
+    return list(used)
 
 
 def _declared_tags(document: ServiceDocument) -> list[dict[str, Any]]:

@@ -7,16 +7,11 @@ from typing import NamedTuple
 import orjson
 
 from gateway.answers import JSON, Headers, own_headers
-from gateway.catalogue import Catalogue
-from gateway.deletion.door import LOCATION as DELETIONS_PATH
-from gateway.deletion.door import DeletionPage
 from gateway.docs_page import DocsPage
 from gateway.health import Readiness
-from gateway.identity import Identity
 from gateway.merged_openapi import MergedDocument
 from gateway.metrics import GatewayMetrics
-from gateway.references_page import PATH as REFERENCES_PATH
-from gateway.references_page import ROLE, catalogue_body
+from gateway.own_api import OwnApi
 from gateway.request import Request
 from kit.problems import MethodNotAllowed
 from kit.telemetry import METRICS_MEDIA_TYPE
@@ -32,32 +27,24 @@ class Found(NamedTuple):
 
 
 class Pages:
-    """`prefixed` are pages whose path ends in an id: by the part before it, the name of the id, and the page."""
-
     def __init__(
         self,
         *,
         readiness: Readiness,
         metrics: GatewayMetrics,
         merged: MergedDocument,
-        identity: Identity,
-        catalogue: Callable[[], Catalogue],
-        deletions: DeletionPage,
+        api: OwnApi,
     ) -> None:
         self._readiness = readiness
-        self._identity = identity
-        self._catalogue = catalogue
+        self._api = api
         self._metrics = metrics
         self._merged = merged
         self._docs = DocsPage()
-        self._deletions = deletions
-        self._prefixed: dict[str, tuple[str, Page]] = {DELETIONS_PATH: ("deletionId", self._deletion)}
         self._pages: dict[str, Page] = {
             "/health/live": self._live,
             "/health/ready": self._ready,
             "/metrics": self._exposition,
             "/openapi.json": self._openapi,
-            REFERENCES_PATH: self._references,
             **dict.fromkeys(self._docs.paths, self._file),
         }
 
@@ -65,9 +52,11 @@ class Pages:
         page = self._pages.get(path)
         if page is not None:
             return Found(page, path)
-        prefix, _, last = path.rpartition("/")
-        name, page = self._prefixed.get(f"{prefix}/", ("", None))
-        return None if page is None or not last else Found(page, f"{prefix}/{{{name}}}")
+        own = self._api.find(path)
+        if own is None:
+            return None
+        template, values = own
+        return Found(lambda request: self._api.answer(request, template, values), template)
 
     async def _live(self, request: Request) -> None:
         await _answer(request, b'{"status":"live"}')
@@ -82,19 +71,6 @@ class Pages:
     async def _openapi(self, request: Request) -> None:
         etag, body = await self._merged.current()
         await _answer(request, body, etag=etag)
-
-    async def _deletion(self, request: Request) -> None:
-        await self._sign_in(request)
-        await _answer(request, await self._deletions.read(request, request.path.rpartition("/")[2]))
-
-    async def _sign_in(self, request: Request) -> None:
-        authorization = request.headers.seen.get(b"authorization")
-        request.caller = await self._identity.caller(authorization, required=True)
-
-    async def _references(self, request: Request) -> None:
-        await self._sign_in(request)
-        request.caller.require_role(ROLE)
-        await _answer(request, orjson.dumps(catalogue_body(self._catalogue())))
 
     async def _file(self, request: Request) -> None:
         file = self._docs.file(request.path)

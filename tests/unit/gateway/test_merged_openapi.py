@@ -81,5 +81,13 @@ def test_operations_keep_apart_by_tag_id_and_security() -> None:
 
 def test_private_paths_are_left_out() -> None:
     merged = merge([service("a", {"Out": {}}, path="/internal/x"), service("b", {"Out": {}})])
-    assert list(merged["paths"]) == ["/v1/b", "/v1/references"]
+    assert list(merged["paths"]) == ["/v1/b"]
     assert set(merged["x-entities"]) == {"a_things", "b_things"}
+
+
+def test_the_gateways_own_operations_stand_beside_the_services() -> None:
+    own = {"/v1/own/{id}": {"get": {"operationId": "getOwn", "tags": ["own"]}}}
+    merged = merge([service("a", {"Out": {}})], own)
+    assert merged["paths"]["/v1/own/{id}"]["get"]["x-service"] == "gateway"
+    assert {"name": "own"} in merged["tags"]
+    assert merged["x-tagGroups"][-1] == {"name": "gateway", "tags": ["own"]}

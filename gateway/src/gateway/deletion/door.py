@@ -9,6 +9,7 @@ import orjson
 from gateway.answers import answer
 from gateway.deletion.calls import PREFIX, DeletionCalls
 from gateway.deletion.coordinator import Coordinator
+from gateway.deletion.page import DeletionPage
 from gateway.deletion.steps import (
     ABANDONED,
     CHANGED,
@@ -17,7 +18,6 @@ from gateway.deletion.steps import (
     REFUSED,
     Progress,
     Standing,
-    owner_of,
     read_referring,
     read_standing,
 )
@@ -25,9 +25,9 @@ from gateway.forwarding import problem_of
 from gateway.internal import InternalCalls, json_object
 from gateway.refusals import RefusedError, is_problem
 from gateway.request import Request, Routed
-from gateway.upstream_errors import BadAnswerError, UpstreamError
+from gateway.upstream_errors import UpstreamError
 from kit.preconditions import parse_if_match
-from kit.problems import DeleteRestricted, NotFound, Unavailable
+from kit.problems import DeleteRestricted, Problem, Unavailable
 
 TRIES_MAX: Final = 4
 LOCATION: Final = "/v1/deletions/"
@@ -37,16 +37,24 @@ class DeleteDoor:
     """`wait_s` bounds how long a client waits for the end; then the delete goes on without it."""
 
     def __init__(
-        self, calls: Mapping[str, InternalCalls], steps: DeletionCalls, coordinator: Coordinator, *, wait_s: float
+        self,
+        calls: Mapping[str, InternalCalls],
+        steps: DeletionCalls,
+        coordinator: Coordinator,
+        page: DeletionPage,
+        *,
+        wait_s: float,
     ) -> None:
         self._calls = calls
+        self._page = page
         self._steps = steps
         self._coordinator = coordinator
         self._wait_s = wait_s
 
     async def handle(self, routed: Routed, parameters: Mapping[str, str]) -> None:
         """Answers. Raises Problem, and RefusedError with the service's own refusal."""
-        until = min(routed.deadline - 1.0, asyncio.get_running_loop().time() + self._wait_s)
+        wait_s = 0.0 if _may_follow(routed.request) else self._wait_s
+        until = min(routed.deadline - 1.0, asyncio.get_running_loop().time() + wait_s)
         for _ in range(TRIES_MAX):
             standing = await self._begin(routed, parameters)
             ended = await self._ended(standing, routed, until)
@@ -111,9 +119,22 @@ class DeleteDoor:
             raise _restricted(ended.blocked_by)
         else:
             deletion_id = standing.deletion_id or standing.other or ""
-            body = {"deletionId": deletion_id, "entity": standing.entity, "id": standing.id, "state": "running"}
             location = f"{LOCATION}{deletion_id}".encode("ascii")
-            await answer(request, 202, orjson.dumps(body), more=[(b"location", location)])
+            body = await self._described(deletion_id, request, standing)
+            await answer(request, 202, body, more=[(b"location", location)])
+
+    async def _described(self, deletion_id: str, request: Request, standing: Standing) -> bytes:
+        """The deletion; no more than its name for somebody who joined another's."""
+        try:
+            return await self._page.read(deletion_id, request.caller)
+        except Problem:
+            return orjson.dumps({"deletionId": deletion_id, "entity": standing.entity, "id": standing.id})
+
+
+def _may_follow(request: Request) -> bool:
+    """Whether the client would rather follow it than wait (RFC 7240)."""
+    wanted = (request.headers.text(b"prefer") or "").lower().split(",")
+    return "respond-async" in (one.strip() for one in wanted)
 
 
 def _restricted(blocked_by: Sequence[Mapping[str, Any]]) -> DeleteRestricted:
@@ -121,33 +142,3 @@ def _restricted(blocked_by: Sequence[Mapping[str, Any]]) -> DeleteRestricted:
     named = ", ".join(sorted({str(one["relationship"]) for one in blocked_by}))
     detail = f"{count} documents refer to it ({named}): remove or change them first. Nothing was changed."
     return DeleteRestricted(detail, blocked_by=[dict(one) for one in blocked_by])
-
-
-class DeletionPage:
-    """`GET /v1/deletions/{deletionId}`: for whoever asked, and for admins."""
-
-    def __init__(self, calls: Mapping[str, InternalCalls], *, timeout_s: float) -> None:
-        self._calls = calls
-        self._timeout_s = timeout_s
-
-    async def read(self, request: Request, deletion_id: str) -> bytes:
-        """The deletion as its owner has it. Raises NotFound, Unavailable, RefusedError."""
-        request.caller.require_signed_in()
-        owner = owner_of(deletion_id)
-        service = self._calls.get(owner)
-        if service is None:
-            raise NotFound("There is no such deletion.")
-        try:
-            said = await service.post(
-                PREFIX + "deletions/read",
-                {"deletionId": deletion_id},
-                timeout_s=self._timeout_s,
-                caller=request.caller,
-            )
-        except UpstreamError as error:
-            raise problem_of(error, owner) from error
-        if said.status == 404:
-            raise NotFound("There is no such deletion.")
-        if said.status != 200:
-            raise problem_of(BadAnswerError(f"it answers {said.status}"), owner)
-        return said.body

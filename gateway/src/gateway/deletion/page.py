@@ -1,0 +1,86 @@
+"""`GET /v1/deletions/{deletionId}`: a delete that goes on, for whoever asked for it and for admins."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.answers import answer
+from gateway.deletion.calls import PREFIX
+from gateway.deletion.steps import owner_of
+from gateway.forwarding import problem_of
+from gateway.internal import InternalCalls
+from gateway.own_api import OwnOperation
+from gateway.request import Request
+from gateway.upstream_errors import BadAnswerError, UpstreamError
+from kit.identity import Caller
+from kit.problems import NotFound
+from kit.responses import documented
+
+PATH: Final = "/v1/deletions/{deletionId}"
+TAG: Final = "deletions"
+SAID: Final[dict[str, Any]] = {
+    "operationId": "getDeletion",
+    "summary": "A delete that goes on",
+    "description": (
+        "Where it stands: `deleting` while it may still be refused, `purging` after that, then `done`, `refused` or "
+        "`overtaken` (by the delete of a parent). `waitingFor` names the services without which it can't go on."
+    ),
+    "tags": [TAG],
+    "parameters": [{"name": "deletionId", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "responses": {
+        "200": {
+            "description": "The deletion.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["deletionId", "entity", "id", "state", "step", "waitingFor", "progress"],
+                        "properties": {
+                            "deletionId": {"type": "string"},
+                            "entity": {"type": "string"},
+                            "id": {"type": "string"},
+                            "state": {"enum": ["deleting", "purging", "done", "refused", "overtaken", "abandoned"]},
+                            "step": {"type": "string"},
+                            "waitingFor": {"type": "array", "items": {"type": "object"}},
+                            "progress": {"type": "object"},
+                            "blockedBy": {"type": "array", "items": {"type": "object"}},
+                            "startedAt": {"type": "string", "format": "date-time"},
+                            "updatedAt": {"type": "string", "format": "date-time"},
+                            "finishedAt": {"type": ["string", "null"], "format": "date-time"},
+                        },
+                    }
+                }
+            },
+        },
+        **{str(status): said for status, said in documented(NotFound).items()},
+    },
+}
+
+
+class DeletionPage:
+    def __init__(self, calls: Mapping[str, InternalCalls], *, timeout_s: float) -> None:
+        self._calls = calls
+        self._timeout_s = timeout_s
+
+    def operation(self) -> OwnOperation:
+        return OwnOperation("GET", PATH, self._get, SAID)
+
+    async def read(self, deletion_id: str, caller: Caller) -> bytes:
+        """The deletion as its owner has it. Raises NotFound for anybody who didn't ask for it, and Unavailable."""
+        owner = owner_of(deletion_id)
+        service = self._calls.get(owner)
+        if service is None:
+            raise NotFound("There is no such deletion.")
+        said = {"deletionId": deletion_id}
+        try:
+            found = await service.post(PREFIX + "deletions/read", said, timeout_s=self._timeout_s, caller=caller)
+        except UpstreamError as error:
+            raise problem_of(error, owner) from error
+        if found.status == 404:
+            raise NotFound("There is no such deletion.")
+        if found.status != 200:
+            raise problem_of(BadAnswerError(f"it answers {found.status}"), owner)
+        return found.body
+
+    async def _get(self, request: Request, values: Mapping[str, str]) -> None:
+        request.caller.require_signed_in()
+        await answer(request, 200, await self.read(values["deletionId"], request.caller))

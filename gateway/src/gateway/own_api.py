@@ -1,0 +1,100 @@
+"""The gateway's own operations, beside the pages that are files: found by path, described in the merged document."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.identity import Identity
+from gateway.request import Body, Request, RequestTimeout
+from kit import strict_json
+from kit.problems import FieldError, InvalidRequest, MethodNotAllowed, UnsupportedMediaType
+
+BODY_BYTES_MAX: Final = 256 * 1024
+BODY_TIMEOUT_S: Final = 10.0
+Handler = Callable[[Request, Mapping[str, str]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOperation:
+    """`handle` gets the request, its caller signed in, and the values of the template's variables; `said` is the
+    OpenAPI operation."""
+
+    method: str
+    path: str
+    handle: Handler
+    said: Mapping[str, Any]
+
+
+class OwnApi:
+    """Templates as OpenAPI writes them: `/v1/deletions/{deletionId}`."""
+
+    def __init__(self, identity: Identity, operations: Iterable[OwnOperation]) -> None:
+        self._identity = identity
+        self._methods: dict[str, dict[str, OwnOperation]] = {}
+        for one in operations:
+            self._methods.setdefault(one.path, {})[one.method] = one
+        self._segments = {path: path.split("/") for path in self._methods}
+
+    def find(self, path: str) -> tuple[str, dict[str, str]] | None:
+        """The template that a path fits, fixed segments before variable ones, and its variables' values."""
+        given = path.split("/")
+        fitting = [
+            (template, values)
+            for template, segments in self._segments.items()
+            if (values := _values(segments, given)) is not None
+        ]
+        return min(fitting, key=lambda one: (len(one[1]), one[0])) if fitting else None
+
+    async def answer(self, request: Request, template: str, values: Mapping[str, str]) -> None:
+        """Raises Problem: MethodNotAllowed, Unauthenticated, and what the operation refuses."""
+        methods = self._methods[template]
+        operation = methods.get("GET" if request.method == "HEAD" else request.method)
+        if operation is None:
+            allowed = ", ".join(sorted(methods))
+            raise MethodNotAllowed(f"This path takes {allowed}.", headers={"Allow": allowed})
+        authorization = request.headers.seen.get(b"authorization")
+        request.caller = await self._identity.caller(authorization, required=True)
+        await operation.handle(request, values)
+
+    def documented(self) -> dict[str, dict[str, Any]]:
+        """Path items for the merged document."""
+        return {
+            path: {method.lower(): dict(one.said) for method, one in methods.items()}
+            for path, methods in self._methods.items()
+        }
+
+
+async def read_object(request: Request, *, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Any]:
+    """The body's JSON object, empty where nothing was sent. Raises InvalidRequest, UnsupportedMediaType,
+    PayloadTooLarge, RequestTimeout."""
+    body = Body(request.receive, bytes_max)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            await body.begin(request.headers)
+            content = await body.read()
+    except TimeoutError:
+        raise RequestTimeout("The body did not come in time.") from None
+    if not content:
+        return {}
+    media_type = (request.headers.text(b"content-type") or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("Send the body as application/json, and say so in Content-Type.")
+    value = strict_json.loads(content)
+    if not isinstance(value, dict):
+        raise InvalidRequest("Send an object.", errors=[FieldError("", "wrong-type", "It is no object.")])
+    return value
+
+
+def _values(segments: list[str], given: list[str]) -> dict[str, str] | None:
+    if len(segments) != len(given):
+        return None
+    values: dict[str, str] = {}
+    for segment, one in zip(segments, given, strict=True):
+        if segment.startswith("{"):
+            if not one:
+                return None
+            values[segment[1:-1]] = one
+        elif segment != one:
+            return None
+    return values
