@@ -22,7 +22,8 @@ class GatewaySettings(BaseSettings):
     `request_timeout_s` bounds a request until its answer begins; a context is valid for no longer than thirty
     seconds, so it stays below. `idle_timeout_s` bounds each wait for the next part of a body. `delete_wait_s`: how
     long a client waits for a delete before it is told where to follow it; `delete_idle_s`: how long one stands still
-    before another gateway takes it over.
+    before another gateway takes it over. `audit_recheck_s`: after how long an audit looks at a suspect again, which is
+    longer than any request takes; `audit_idle_s`: as `delete_idle_s`.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -54,6 +55,9 @@ class GatewaySettings(BaseSettings):
     delete_step_timeout_s: float = Field(default=20.0, gt=0, le=60)
     delete_sweep_interval_s: float = Field(default=3.0, ge=0.05, le=600)
     delete_idle_s: float = Field(default=10.0, ge=0.05, le=3600)
+    audit_recheck_s: float = Field(default=31.0, ge=0, le=600)
+    audit_idle_s: float = Field(default=15.0, ge=0.25, le=3600)
+    audit_sweep_interval_s: float = Field(default=5.0, ge=0.05, le=600)
     ready_grace_s: float = Field(default=30.0, ge=0, le=600)
     fault_point: FaultPoint | None = None
 

@@ -118,18 +118,14 @@ def _owner_routes(router: APIRouter) -> None:
 
 
 def _repair_routes(router: APIRouter) -> None:
+    @router.post("/repair/look", operation_id="lookBeforeRepair", **_OPTIONS)
+    async def look(request: Request, runtime: RuntimeDep) -> Response:
+        state, child = await _repairs(runtime).look(_order(await body_of(request), runtime))
+        return json_response({"state": state, "child": None if child is None else _child(child)})
+
     @router.post("/repair", operation_id="repairOrphan", **_OPTIONS)
     async def repair(request: Request, runtime: RuntimeDep) -> Response:
-        body = await body_of(request)
-        order = Order(
-            _relationship(body, runtime),
-            text_of(body, "childId", ""),
-            text_of(body, "parentId", ""),
-            typed(body.get("keeps"), bool, "/keeps"),
-            text_of(body, "auditId", ""),
-            text_of(body, "by", ""),
-        )
-        repaired = await _repairs(runtime).carry_out(order)
+        repaired = await _repairs(runtime).carry_out(_order(await body_of(request), runtime))
         return json_response({"result": repaired.result, "deletionId": repaired.deletion_id})
 
     @router.post("/closure", operation_id="readClosure", **_OPTIONS)
@@ -150,6 +146,17 @@ def _repair_routes(router: APIRouter) -> None:
         result = await StoreOwnerSide(runtime.store).raise_epoch(entity, parent_id, above)
         _log.info("epoch raised", entity=entity, parent=parent_id, above=above, result=result, **said)
         return json_response({"result": result})
+
+
+def _order(body: Mapping[str, Any], runtime: Runtime) -> Order:
+    return Order(
+        _relationship(body, runtime),
+        text_of(body, "childId", ""),
+        text_of(body, "parentId", ""),
+        typed(body.get("keeps"), bool, "/keeps"),
+        text_of(body, "auditId", ""),
+        text_of(body, "by", ""),
+    )
 
 
 def _child_side(runtime: Runtime) -> StoreChildSide:

@@ -12,7 +12,7 @@ from kit.clock import Clock
 from kit.documents import Entity, Part, Record, Stored
 from kit.problems import NotFound
 from kit.references import closures
-from kit.references.audit_findings import PART, Relationship
+from kit.references.audit_findings import PART, Child, Relationship
 from kit.references.declaration import SEPARATOR, intent_key
 from kit.references.deleting import DeletePlan
 from kit.references.deletions import CHANGED, Deletions
@@ -30,6 +30,7 @@ REMOVED = "removed"
 QUARANTINED = "quarantined"
 DELETING = "deleting"
 GONE = "gone"
+AS_REPORTED = "as-reported"
 _log = structlog.get_logger("kit.repair")
 
 
@@ -105,14 +106,21 @@ class Repairs:
             (one.part_of.entity, one.collection_name(), one.part_of.field) for one in documents if issubclass(one, Part)
         ]
 
+    async def look(self, order: Order) -> tuple[str, Child | None]:
+        """Whether it is still there as it was reported: "gone", "changed", or "as-reported" with what it names."""
+        row = await self._row(order)
+        if row is None:
+            return GONE, None
+        child = self._as_reported(order, row)
+        return (CHANGED, None) if child is None else (AS_REPORTED, child)
+
     async def carry_out(self, order: Order) -> Repaired:
         """Tried again if the document changes meanwhile, as long as it names the parent that was reported."""
         for _ in range(TRIES_MAX):
             row = await self._row(order)
             if row is None:
                 return Repaired(GONE)
-            child = order.relationship.named_by(row)
-            if is_create_intent(row) or child is None or child.parent_id != order.parent_id:
+            if self._as_reported(order, row) is None:
                 return Repaired(CHANGED)
             if order.keeps:
                 await self._keep(order, order.relationship.child, row, order.key)
@@ -121,6 +129,10 @@ class Repairs:
                 _log.info("orphan repaired", **order.said(), result=repaired.result, deletion=repaired.deletion_id)
                 return repaired
         return Repaired(CHANGED)
+
+    def _as_reported(self, order: Order, row: Row) -> Child | None:
+        child = None if is_create_intent(row) else order.relationship.named_by(row)
+        return child if child is not None and child.parent_id == order.parent_id else None
 
     async def _row(self, order: Order) -> Row | None:
         async with self._store.session(fenced=True) as session:

@@ -1,0 +1,94 @@
+"""Asks a service for its part of an audit. Every call may be made again: what it does, it does once."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from gateway.client import SmallAnswer
+from gateway.internal import InternalCalls, json_object
+from gateway.upstream_errors import UpstreamError
+
+PREFIX: Final = "/internal/references/audit/"
+TRIES_MAX: Final = 4
+PAUSE_S: Final = 0.5
+TIMEOUT_S: Final = 12.0
+"""Above the time that a service gives its store."""
+REASON_LENGTH_MAX: Final = 300
+_WORTH_ANOTHER_TRY: Final = frozenset({429, 500, 502, 503, 504})
+
+Answer = dict[str, Any]
+
+
+class NotAnsweredError(Exception):
+    """The service could not be asked, or answered something else than what was asked for."""
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(f"{service} cannot be asked: {reason}"[:REASON_LENGTH_MAX])
+        self.service = service
+        self.reason = reason[:REASON_LENGTH_MAX]
+
+
+class AuditCalls:
+    def __init__(self, calls: Mapping[str, InternalCalls]) -> None:
+        self._calls = calls
+        self.services = tuple(calls)
+
+    async def ask(
+        self, service: str, path: str, body: Mapping[str, Any] | None = None, *, tries: int = TRIES_MAX
+    ) -> Answer:
+        """Raises NotAnsweredError after `tries`."""
+        called = self._calls.get(service)
+        if called is None:
+            raise NotAnsweredError(service, "it is not among this gateway's SERVICES")
+        for attempt in range(1, tries):
+            try:
+                answer = await called.post(PREFIX + path, body or {}, timeout_s=TIMEOUT_S)
+            except UpstreamError:
+                pass
+            else:
+                if answer.status not in _WORTH_ANOTHER_TRY:
+                    return _object(service, answer)
+            await asyncio.sleep(PAUSE_S * attempt)
+        try:
+            return _object(service, await called.post(PREFIX + path, body or {}, timeout_s=TIMEOUT_S))
+        except UpstreamError as error:
+            raise NotAnsweredError(service, str(error)) from error
+
+    async def ask_all(
+        self, path: str, body: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Answer], dict[str, str]]:
+        """Every service's answer, and of those that give none the reason; each is asked once."""
+        outcomes = await asyncio.gather(
+            *(self.ask(service, path, body, tries=1) for service in self.services), return_exceptions=True
+        )
+        answers: dict[str, Answer] = {}
+        unreachable: dict[str, str] = {}
+        for service, outcome in zip(self.services, outcomes, strict=True):
+            if isinstance(outcome, NotAnsweredError):
+                unreachable[service] = outcome.reason
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                answers[service] = outcome
+        return answers, unreachable
+
+
+def _object(service: str, answer: SmallAnswer) -> Answer:
+    if answer.status != 200:
+        raise NotAnsweredError(service, f"it answers {answer.status}{_detail(answer.body)}")
+    try:
+        return json_object(answer)
+    except UpstreamError as error:
+        raise NotAnsweredError(service, str(error)) from error
+
+
+def _detail(body: bytes) -> str:
+    """What its problem document says, if it is one."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    said = document.get("detail") if isinstance(document, dict) else None
+    return f": {said}" if isinstance(said, str) else ""

@@ -1,0 +1,73 @@
+"""One audit of many services' parts: what is said of it as a whole. What was not read is never said to be well."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.integrity.plan import key_of, not_checked
+from kit.references.audit_records import DONE, FAILED, RUNNING
+
+Head = Mapping[str, Any]
+
+
+def merged(audit_id: str, heads: Mapping[str, Head], unreachable: Mapping[str, str]) -> dict[str, Any]:
+    """`heads` are the parts that were found, one at least; `unreachable` why a service can't be asked now."""
+    first = next(iter(heads.values()))
+    services: Sequence[str] = first["services"]
+    missing = {service: "it could not be asked when the audit began" for service in services if service not in heads}
+    missing |= {service: reason for service, reason in unreachable.items() if service in services}
+    missing |= dict.fromkeys(first["unknown"], "its document was not known when the audit began")
+    relationships = [_report(said, heads.get(said["service"]), missing) for said in first["planned"]]
+    state = _state(heads.values())
+    return {
+        "auditId": audit_id,
+        "state": state,
+        "startedAt": min(one["startedAt"] for one in heads.values()),
+        "finishedAt": _finished_at(heads.values(), state),
+        "orphanCount": sum(one["orphanCount"] for one in relationships),
+        "isComplete": state == DONE and not missing and all(one["isComplete"] for one in relationships),
+        "relationships": relationships,
+        "owners": [one["owner"] for one in heads.values() if one.get("owner") is not None],
+        "unreachable": [{"service": service, "reason": reason} for service, reason in sorted(missing.items())],
+    }
+
+
+def summaries(parts: Mapping[str, Sequence[Head]], limit: int) -> list[dict[str, Any]]:
+    """The newest first, by what each service lists."""
+    by_audit: dict[str, dict[str, Head]] = {}
+    for service, heads in parts.items():
+        for head in heads:
+            by_audit.setdefault(str(head["auditId"]), {})[service] = head
+    found = [_summary(audit_id, list(heads.values())) for audit_id, heads in by_audit.items()]
+    return sorted(found, key=lambda one: (one["startedAt"], one["auditId"]), reverse=True)[:limit]
+
+
+def _summary(audit_id: str, heads: Sequence[Head]) -> dict[str, Any]:
+    state = _state(heads)
+    return {
+        "auditId": audit_id,
+        "state": state,
+        "startedAt": min(one["startedAt"] for one in heads),
+        "finishedAt": _finished_at(heads, state),
+        "orphanCount": sum(int(one["orphanCount"]) for one in heads),
+    }
+
+
+def _report(said: Mapping[str, Any], head: Head | None, missing: Mapping[str, str]) -> Mapping[str, Any]:
+    service = said["service"]
+    if head is None:
+        return not_checked(said, f"{service} was not asked: {missing.get(service, 'it is not there')}")
+    for report in head.get("reports", ()):
+        if key_of(report) == key_of(said):
+            return dict(report)
+    return not_checked(said, "It is not read yet." if head["state"] == RUNNING else head.get("reason") or "Not read.")
+
+
+def _state(heads: Any) -> str:
+    states = {one["state"] for one in heads}
+    if RUNNING in states:
+        return RUNNING
+    return FAILED if FAILED in states else DONE
+
+
+def _finished_at(heads: Any, state: str) -> str | None:
+    return None if state == RUNNING else max(str(one["finishedAt"]) for one in heads)
