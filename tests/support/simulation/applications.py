@@ -103,7 +103,7 @@ def gateway_settings() -> GatewaySettings:
     return GatewaySettings(
         environment="development",
         services=" ".join(f"{name}={','.join(listed)}" for name, listed in addresses.items()),
-        gateway_keys=" ".join(f"{name}={key}" for name, key in _KEYS.items()),  # type: ignore[arg-type]
+        gateway_keys=" ".join(f"{name}={key}" for name, key in _KEYS.items()),
     )
 
 

@@ -117,11 +117,11 @@ class Client:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if key:
             headers.append((b"idempotency-key", new_id().encode()))
-        reply, done, seen_unknown = Reply(UNKNOWN), 0, False
-        for done in range(1, tries + 1):
+        reply, done = Reply(UNKNOWN), 0
+        while done < tries:
+            done += 1
             place = gateway or self._world.random.choice(GATEWAYS)
             reply = await self._once(place, method, target, headers, body)
-            seen_unknown = seen_unknown or reply.status == UNKNOWN or reply.status >= 500
             if not _is_worth_another(reply, has_key=key):
                 break
             if not key and method in ("POST", "PATCH"):

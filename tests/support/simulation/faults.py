@@ -47,8 +47,8 @@ class Gate:
 class Rule:
     """What becomes of the next `times` steps that it is about, after `skip` of them.
 
-    "refuse": never executed, and the sender knows. "lose": executed, the answer is lost. "late": the answer is lost, and
-    it is executed some time later. "drop": never executed, and the sender doesn't know. "hold": waits at `gate` before
+    "refuse": never executed, and the sender knows. "lose": executed, the answer is lost. "late": the answer is lost,
+    and it is executed some time later. "drop": never executed, and the sender doesn't know. "hold": waits at `gate` before
     it is executed, "hold-answer" after that. "double": delivered twice. `then` is called when it strikes, before the
     step is executed ("hold", "pass", "drop", …); "after" calls it when it was executed, before the answer goes."""
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 HANDLES_MAX = 5_000_000
+BURIALS_MAX = 5
 
 
 class SimulationStuckError(Exception):
@@ -50,12 +51,10 @@ class _TimerHandle(asyncio.TimerHandle):
 
 def _may_run(handle: asyncio.Handle) -> bool:
     owner: Owner | None = handle._context.get(OWNER)  # type: ignore[attr-defined]
-    if owner is None:
+    if owner is None or (owner.alive and not owner.paused):
         return True
-    if owner.paused and owner.alive:
-        owner.parked.append(handle)
-        return False
-    return owner.alive
+    owner.parked.append(handle)
+    return False
 
 
 class _Selector:
@@ -135,23 +134,19 @@ def _make_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) 
     return task
 
 
-def bury(owners: list[Owner]) -> None:
-    """Ends what killed processes have left, once it can do no harm any more; in the loop, after the last check."""
-    for _ in range(3):
+async def bury(loop: SimulatedLoop, owners: list[Owner]) -> None:
+    """Ends what killed processes have left, when it can do no harm any more: after the last check, with a store and a
+    network that refuse everything. Left to the collector, it would be ended in the middle of another run."""
+    for _ in range(BURIALS_MAX):
         waiting = [task for owner in owners for task in owner.tasks if not task.done()]
-        for owner in owners:
-            owner.tasks = []
         if not waiting:
             return
         for task in waiting:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            coroutine: Any = task.get_coro()
-            for _ in range(20):
-                try:
-                    coroutine.close()
-                    break
-                except BaseException:  # noqa: BLE001 (it waits for something in a `finally`; or it fails there)
-                    pass
+            task.cancel()
+        for owner in owners:
+            owner.alive = True
+            loop.resume(owner)
+        await asyncio.wait(waiting, timeout=60.0)
 
 
 def run(main: Coroutine[Any, Any, T], loop: SimulatedLoop) -> T:

@@ -1,7 +1,7 @@
 """What kit's store calls: as much of Motor's client as it uses, for one process."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import mock_store
@@ -130,7 +130,7 @@ def _text(args: Sequence[Any]) -> str:
 # Writes of several documents: each is a step.
 
 
-def _insert_many(collection: Any, rows: Sequence[Any]) -> Iterator[None]:
+def _insert_many(collection: Any, rows: Sequence[Any]) -> Generator[None, None, Any]:
     refused: list[dict[str, Any]] = []
     for place, row in enumerate(rows):
         if place:
@@ -149,7 +149,7 @@ class _Counted:
         self.matched_count = self.deleted_count = self.modified_count = count
 
 
-def _one_by_one(collection: Any, where: Any, write: Any) -> Iterator[None]:
+def _one_by_one(collection: Any, where: Any, write: Any) -> Generator[None, None, Any]:
     count = 0
     for place, row in enumerate(list(collection.find(where, {"_id": 1}))):
         if place:
@@ -158,11 +158,11 @@ def _one_by_one(collection: Any, where: Any, write: Any) -> Iterator[None]:
     return _Counted(count)
 
 
-def _update_many(collection: Any, where: Any, update: Any) -> Iterator[None]:
+def _update_many(collection: Any, where: Any, update: Any) -> Generator[None, None, Any]:
     return _one_by_one(collection, where, lambda one: collection.update_one(one, update).matched_count)
 
 
-def _delete_many(collection: Any, where: Any) -> Iterator[None]:
+def _delete_many(collection: Any, where: Any) -> Generator[None, None, Any]:
     return _one_by_one(collection, where, lambda one: collection.delete_one(one).deleted_count)
 
 

@@ -55,17 +55,20 @@ class Network:
     def __init__(self, loop: SimulatedLoop, faults: Faults, trace: Trace) -> None:
         self.processes: dict[str, Process] = {}
         self.cut: set[str] = set()
+        self.is_over = False
         self._loop = loop
         self._faults = faults
         self._trace = trace
         self._context = Context()
         self._under_way: dict[Letter, None] = {}
 
-    async def request(
+    async def request(  # noqa: PLR0917 (it is what a request has)
         self, sender: Owner | None, host: str, method: str, target: str, headers: Headers, body: bytes
     ) -> Answer:
         """Raises NotSentError, AnswerLostError; waits for ever where nothing comes back."""
         receiver = self.processes[host]
+        if self.is_over:
+            raise NotSentError("the simulation is over")
         if receiver.name in self.cut:
             await asyncio.sleep(CONNECT_TIMEOUT_S)
             raise NotSentError("no connection: ConnectionTimeoutError")

@@ -1,5 +1,5 @@
-"""The store: one server in memory, or a replica set of which an old primary may go on answering. Every operation travels
-there and back, and may be lost, late, or cut short on its way; it is executed at most once."""
+"""The store: one server in memory, or a replica set of which an old primary may go on answering. Every operation
+travels there and back, and may be lost or late on its way; it is executed at most once."""
 
 import copy
 import random
@@ -21,7 +21,8 @@ Work = Callable[[Any], Any]
 
 def _find_by_key_at_once() -> None:
     """mongomock looks at every document, even for one key."""
-    original = mongomock.collection.Collection._iter_documents
+    collections: Any = mongomock.collection
+    original = collections.Collection._iter_documents
     if getattr(original, "is_quick", False):
         return
 
@@ -35,10 +36,10 @@ def _find_by_key_at_once() -> None:
             rows = [row for name, row in documents.items() if name in wanted]
         else:
             return original(self, where)
-        return (row for row in rows if mongomock.collection.filter_applies(where, row))
+        return (row for row in rows if collections.filter_applies(where, row))
 
     quick.is_quick = True  # type: ignore[attr-defined]
-    mongomock.collection.Collection._iter_documents = quick
+    collections.Collection._iter_documents = quick
 
 
 _find_by_key_at_once()
@@ -76,6 +77,7 @@ class Server:
         self.data: Any = mongomock.MongoClient(tz_aware=True)
         self.is_cluster = is_cluster
         self.moment = 1
+        self.is_over = False
         self.deposed: Deposed | None = None
         self._loop = loop
         self._faults = faults
@@ -87,6 +89,9 @@ class Server:
     # The way there and back
 
     def send(self, message: Message) -> None:
+        if self.is_over:
+            message.future.set_exception(AutoReconnect("the simulation is over"))
+            return
         self._under_way[message] = None
         self._later(self._faults.latency_s(), self._arrive, message)
 
@@ -142,7 +147,7 @@ class Server:
         self._under_way.pop(message, None)
 
     def _execute(self, message: Message, gate: Any = None) -> None:
-        if message.is_gone:
+        if message.is_gone or self.is_over:
             return
         message.has_run = True
         try:

@@ -105,11 +105,9 @@ class World:
             await asyncio.wait(set(self._supervised))
         await asyncio.sleep(quiet_s)
 
-    def end(self) -> None:
-        owners = [*self.buried, *(process.owner for process in self.processes.values())]
-        for owner in owners:
-            owner.alive = False
-        bury(owners)
+    async def end(self) -> None:
+        self.server.is_over = self.network.is_over = True
+        await bury(self.loop, [*self.buried, *(process.owner for process in self.processes.values())])
 
 
 def _admin() -> dict[str, Any]:
@@ -144,6 +142,6 @@ def simulate(
                 await world.start()
                 return await scenario(world)
             finally:
-                world.end()
+                await world.end()
 
         return run(whole(), loop), world
