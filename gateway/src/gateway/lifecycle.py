@@ -18,6 +18,7 @@ from gateway.discovery import Discovery
 from gateway.forwarding import Forwarder
 from gateway.health import Readiness
 from gateway.identity import Identity
+from gateway.integrity.running import Integrity
 from gateway.internal import InternalCalls
 from gateway.jwks import BYTES_MAX as JWKS_BYTES_MAX
 from gateway.jwks import PATH as JWKS_PATH
@@ -35,6 +36,7 @@ from gateway.registration import Registration
 from gateway.settings import GatewaySettings
 from gateway.validation import Validation
 from kit.clock import Clock, SystemClock
+from kit.identity import Caller
 
 HOUSEKEEPING_S: Final = 5.0
 JWKS_TIMEOUT_S: Final = 3.0
@@ -86,7 +88,9 @@ class Running:
             idle_s=settings.delete_idle_s,
         )
         deletion_page = DeletionPage(self._calls, timeout_s=settings.request_timeout_s)
-        api = OwnApi(identity, [*self._references_page().operations(), deletion_page.operation()])
+        self.integrity = self._made_integrity(settings)
+        own = [*self._references_page().operations(), deletion_page.operation(), *self.integrity.operations()]
+        api = OwnApi(identity, own)
         self.merged = MergedDocument(lambda: self.catalogue, api.documented())
         self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged, api=api)
         self.proxy = Proxy(
@@ -112,6 +116,14 @@ class Running:
     def catalogue(self) -> Catalogue:
         return self.discovery.assembly.catalogue
 
+    def _made_integrity(self, settings: GatewaySettings) -> Integrity:
+        def begin_delete(deletion_id: str, caller: Caller) -> None:
+            self.coordinator.begin(deletion_id, caller=caller)
+
+        return Integrity(
+            self._calls, lambda: self.catalogue, settings, self.metrics.registry, begin_delete=begin_delete
+        )
+
     def _references_page(self) -> ReferencesPage:
         reader = RegistryReader(self._calls, self._registration, lambda: self.catalogue)
         operators = Operators(self._calls, self._registration, reader, lambda: self.catalogue)
@@ -123,6 +135,7 @@ class Running:
         self._housekeeping = asyncio.create_task(self._keep_house())
         self._keys.refresh_if_due()
         self.sweeper.start()
+        self.integrity.start()
         await self.discovery.first_reading(FIRST_READING_S)
         _log.info("started", services=sorted(self._upstreams), without_document=list(self.catalogue.missing))
 
@@ -130,6 +143,7 @@ class Running:
         """The server has finished the requests by now."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
+        await self.integrity.stop()
         await self.sweeper.stop()
         await self.coordinator.stop()
         await self.discovery.stop()
