@@ -48,6 +48,8 @@ class DeletionCalls:
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, UpstreamError):
                 raise outcome
+        for call in calls:
+            reached(f"coordinator:{call.step}")
         return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
     async def _one(self, call: Call, caller: Caller) -> Answer:

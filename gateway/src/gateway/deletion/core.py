@@ -29,6 +29,7 @@ DEPTH_MAX: Final = 16
 BATCHES_MAX: Final = 1_000_000
 CLOSURES_MAX: Final = 2_000
 ITEMS_MAX: Final = 500
+AHEAD: Final = "its owner was restored from a backup; audit, and have the epoch raised"
 CHANGES_CHILDREN: Final = frozenset({"CASCADE", "SET_NULL"})
 
 Parents = Sequence[tuple[str, int]]
@@ -78,8 +79,9 @@ class Core:
         """Close, void, count; then back to active, or past the point of no return."""
         parents = [(standing.id, standing.epoch)]
         answers = yield from self._close(standing.entity, parents, standing.relationships, count=True)
-        if any(_list(answer, "stale") for answer in answers):
-            return (yield from self._owner(standing, "resume"))
+        stale = [key for answer in answers for key in _list(answer, "stale")]
+        if stale:
+            return (yield from self._overtaken(standing, stale))
         blocked = [one for answer in answers for one in _list(answer, "blockedBy")]
         if blocked:
             refused = yield from self._owner(standing, "refuse", epoch=standing.epoch, blockedBy=blocked)
@@ -93,6 +95,14 @@ class Core:
         ]
         said = [one.body() for one in plan]
         return (yield from self._owner(standing, "purge", epoch=standing.epoch, plan=said))
+
+    def _overtaken(self, standing: Standing, stale: Sequence[str]) -> Steps[Standing]:
+        """A newer delete closed what this one wanted to. Unless the owner was restored from a backup: then it knows of
+        none."""
+        now = yield from self._owner(standing, "resume")
+        if (now.state, now.epoch) == (standing.state, standing.epoch):
+            raise WaitingError({standing.owner: f"{stale[0]} was closed by a newer delete than it knows of: {AHEAD}"})
+        return now
 
     def _purge_root(self, standing: Standing) -> Steps[Standing]:
         """Follows the stored plan. A purge that is resumed begins again at close."""
@@ -173,11 +183,9 @@ class Core:
         if not calls:
             return []
         answers = yield calls
-        if not count:
-            stale = {call.service: f"a closure of {entity} is newer than its owner: run an audit"
-                     for call, answer in zip(calls, answers, strict=True) if _list(answer, "stale")}  # fmt: skip
-            if stale:
-                raise WaitingError(stale)
+        stale = [key for answer in answers for key in _list(answer, "stale")]
+        if stale and not count:  # nobody overtakes a purge
+            raise WaitingError({calls[0].service: f"{stale[0]} was closed by a newer delete than is known of: {AHEAD}"})
         return answers
 
     def _reopen(self, standing: Standing) -> Steps[None]:

@@ -26,6 +26,7 @@ from gateway.internal import InternalCalls, json_object
 from gateway.refusals import RefusedError, is_problem
 from gateway.request import Request, Routed
 from gateway.upstream_errors import UpstreamError
+from kit.fault_points import reached
 from kit.preconditions import parse_if_match
 from kit.problems import DeleteRestricted, Problem, Unavailable
 
@@ -82,9 +83,11 @@ class DeleteDoor:
             said = await self._calls[service].post(PREFIX + path, body, timeout_s=timeout_s, caller=caller)
             if 400 <= said.status < 500 and is_problem(said.headers):
                 raise RefusedError(said)
-            return json_object(said)
+            told = json_object(said)
         except UpstreamError as error:
             raise problem_of(error, service) from error
+        reached(f"coordinator:{path.rpartition('/')[2]}")
+        return told
 
     async def _refuse_blocked(self, routed: Routed, entity: str, document_id: str, said: Any) -> None:
         """Blocked already: nothing is touched. A service that can't be asked now is asked again behind the fence."""

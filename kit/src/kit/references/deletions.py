@@ -10,6 +10,7 @@ from typing import Any
 
 from kit.clock import Clock
 from kit.documents import Entity, Stored
+from kit.fault_points import reached
 from kit.identity import ADMIN, Caller
 from kit.ids import new_id
 from kit.problems import NotFound, Unavailable, VersionMismatch
@@ -132,6 +133,7 @@ class Deletions:
         at = ParentAt(ParentState.PURGING, epoch, deletion_id)
         await self._parts.announce(entity, [document_id])
         await self._store.rows(entity).delete_one({"_id": document_id, **at.filter()})
+        reached("finish:removed")
         standing = await self.resume(deletion_id)
         if standing.state == records.DONE:
             await self._parts.remove(entity, [document_id])
@@ -167,6 +169,7 @@ class Deletions:
     ) -> bool:
         marked = at.after(Step.MARK)
         await self.records.insert(deletion_id, entity, plan.id, marked.epoch, requested_by)
+        reached("begin:recorded")
         same = {"_id": plan.id, INTENT_KIND: NOT_AN_INTENT, **at.filter()}
         if plan.version is not None:
             same["version"] = plan.version
