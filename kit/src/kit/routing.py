@@ -185,7 +185,7 @@ class _Steps:
     def _check_signed(self, context: RequestContext, body: bytes, rules: RequestRules) -> None:
         """The body and the references must be those that were validated; 428 if this replica declares others."""
         digest = rules.reference_digests.get(self.operation_id) if self.reads_body else None
-        if digest is not None and context.references_digest != digest:
+        if self.reads_body and context.references_digest != digest:  # also where this version declares none
             raise ReferencesNotValidated("The gateway validated other references than this version declares.")
         if digest is not None and context.body_sha256 is None:
             raise ReferencesNotValidated("The gateway did not sign the body.")

@@ -94,6 +94,12 @@ class TestWriteWithReferences:
         assert code(answer) == (428, "references-not-validated")
 
 
+async def test_write_is_428_if_only_another_version_declares_its_references(user: Client) -> None:
+    """An older replica would write the field as any other."""
+    answer = await user.post("/v1/notes/ping", changes={"references_digest": "d1"})
+    assert code(answer) == (428, "references-not-validated")
+
+
 async def test_body_hash_is_checked_wherever_it_is_signed(user: Client) -> None:
     answer = await user.post("/v1/notes/ping", changes={"body_sha256": body_digest(b"other")})
     assert code(answer) == (428, "references-not-validated")
