@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.cascades import cascade_rows
 from bench.creates import create_rows
 from bench.load import MissingToolError, tool
+from bench.races import race_rows
 from bench.reads import constant_rows, read_rows
 from bench.run import Run
 from bench.stage import Stage, stage
@@ -19,7 +21,7 @@ from bench.starts import start_rows
 from bench.table import Row, show, write
 
 FOLDER = Path(".bench")
-GROUPS = ("reads", "creates", "starts")
+GROUPS = ("reads", "creates", "races", "cascades", "starts")
 
 
 def main(
@@ -53,6 +55,8 @@ def measure(run: Run, only: list[str], console: Console) -> list[Row]:
     groups: dict[str, Callable[[Run, Stage], list[Row]]] = {
         "reads": read_rows,
         "creates": create_rows,
+        "races": race_rows,
+        "cascades": cascade_rows,
         "starts": start_rows,
     }
     with stage(run.folder / "data", DATABASE_PREFIX="bench", **settings) as running:

@@ -57,6 +57,17 @@ def _resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
+def reset_resident_peak(pid: int) -> None:
+    """Let the kernel count the peak of a process's resident memory from now on."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def resident_peak_mib(pid: int) -> float:
+    """The most that was resident since the last reset."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 @contextlib.contextmanager
 def serving(
     command: list[str], url: str, *, ready: str, environment: Mapping[str, str] | None = None
