@@ -5,7 +5,7 @@ import sys
 import httpx
 from rich.console import Console
 
-from demo import refusals, staking, trading
+from demo import deletes, integrity, refusals, staking, trading
 from demo.api import Api, check
 from demo.cast import Stage
 from demo.show import WIDTH_MIN, Show, StepFailedError
@@ -47,6 +47,8 @@ def play(show: Show, platform: Target) -> None:
     staking.open_pool(show, stage)
     staking.stake_and_claim(show, stage)
     refusals.show_refusals(show, stage)
+    deletes.show_deletes(show, stage, platform)
+    integrity.show_integrity(show, stage, platform)
     show.chapter("Audit")
     with show.step("every reference and the ledger") as step:
         status = platform.audit()

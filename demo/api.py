@@ -43,6 +43,16 @@ class Api:
             else self._send("POST", path, headers=headers)
         )
 
+    def delete(self, path: str, *, status: int, headers: dict[str, str] | None = None) -> httpx.Response:
+        """The answer, which must have this status."""
+        answer = self._send("DELETE", path, headers=headers or {})
+        _expect(answer, status)
+        return answer
+
+    def status(self, path: str) -> int:
+        """That of a GET, whatever it is."""
+        return self._send("GET", path).status_code
+
     def items(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Everything in a list, page by page."""
         cursor: dict[str, str] = {}
@@ -74,10 +84,14 @@ class Api:
         return answer
 
 
-def _expected(answer: httpx.Response, status: int | None) -> dict[str, Any]:
+def _expect(answer: httpx.Response, status: int | None) -> None:
     good = answer.is_success if status is None else answer.status_code == status
     if not good:
         raise StepFailedError(f"expected {status or 'a success'}, got {_describe(answer)}")
+
+
+def _expected(answer: httpx.Response, status: int | None) -> dict[str, Any]:
+    _expect(answer, status)
     content: dict[str, Any] = answer.json() if answer.content else {}
     return content
 

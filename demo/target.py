@@ -13,6 +13,7 @@ import httpx
 
 from demo.show import Show, StepFailedError
 from deploy.local.background import BackgroundPlatform, NotStartedError
+from deploy.local.lock import running_state
 from deploy.local.settings import LocalSettings
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,23 @@ class Target:
     admin_email: str
     admin_password: str = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
+    data_folder: Path = field(default_factory=lambda: LocalSettings().data_folder)
+
+    def pids(self) -> Mapping[str, int]:
+        """Its processes, if its supervisor runs on this machine."""
+        state = running_state(self.data_folder)
+        return {} if state is None else state.pids
+
+    @property
+    def store_url(self) -> str | None:
+        """Where its databases are, if that is known here."""
+        state = running_state(self.data_folder)
+        given = self.environment.get("MONGODB_URL")
+        address = None if state is None else state.addresses.get("store")
+        return given or (f"mongodb://{address}" if address else None)
+
+    def database(self, service: str) -> str:
+        return f"{self.environment.get('DATABASE_PREFIX') or 'omnitrade'}_{service}"
 
     def audit(self) -> int:
         """The exit status of the audit, which prints what it finds."""
@@ -47,7 +65,7 @@ def target(show: Show) -> Iterator[Target]:
         yield Target(settings.gateway_url, settings.admin_email, password, dict(os.environ))
         return
     with tempfile.TemporaryDirectory(prefix="omnitrade-demo-", ignore_cleanup_errors=True) as folder:
-        platform = BackgroundPlatform.plan(Path(folder))
+        platform = BackgroundPlatform.plan(Path(folder), AUDIT_RECHECK_S="1", DELETE_IDLE_S="2")
         try:
             with show.step("start a platform of our own") as step:
                 try:
@@ -55,7 +73,7 @@ def target(show: Show) -> Iterator[Target]:
                 except NotStartedError as error:
                     raise StepFailedError(str(error)) from error
                 step.note = f"{platform.gateway_url}, data in {folder}"
-            yield Target(platform.gateway_url, *platform.admin, platform.environment)
+            yield Target(platform.gateway_url, *platform.admin, platform.environment, platform.data_folder)
         finally:
             platform.stop()
 

@@ -54,7 +54,7 @@ class GatewaySettings(BaseSettings):
     delete_wait_s: float = Field(default=10.0, ge=0, le=28)
     delete_step_timeout_s: float = Field(default=20.0, gt=0, le=60)
     delete_sweep_interval_s: float = Field(default=3.0, ge=0.05, le=600)
-    delete_idle_s: float = Field(default=10.0, ge=0.05, le=3600)
+    delete_idle_s: float = Field(default=5.0, ge=0.05, le=3600)
     audit_recheck_s: float = Field(default=31.0, ge=0, le=600)
     audit_idle_s: float = Field(default=15.0, ge=0.25, le=3600)
     audit_sweep_interval_s: float = Field(default=5.0, ge=0.05, le=600)

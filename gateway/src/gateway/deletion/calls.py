@@ -42,9 +42,12 @@ class DeletionCalls:
             reached(f"coordinator:{call.step}")
         return answers
 
-    async def make_what_can_be(self, calls: Sequence[Call], caller: Caller) -> list[Answer]:
+    async def make_what_can_be(
+        self, calls: Sequence[Call], caller: Caller, *, timeout_s: float | None = None
+    ) -> list[Answer]:
         """The answers of those services that give one."""
-        outcomes = await asyncio.gather(*(self._one(call, caller) for call in calls), return_exceptions=True)
+        asked = (self._one(call, caller, timeout_s) for call in calls)
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, UpstreamError):
                 raise outcome
@@ -52,13 +55,14 @@ class DeletionCalls:
             reached(f"coordinator:{call.step}")
         return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
-    async def _one(self, call: Call, caller: Caller) -> Answer:
+    async def _one(self, call: Call, caller: Caller, timeout_s: float | None = None) -> Answer:
         service = self._calls.get(call.service)
         if service is None:
             raise BadAnswerError(
                 "it is not among this gateway's SERVICES: put it back, or remove its relationships if it is gone"
             )
-        answer = await service.post(PREFIX + call.path, call.body, timeout_s=self._timeout_s, caller=caller)
+        path, timeout_s = PREFIX + call.path, timeout_s or self._timeout_s
+        answer = await service.post(path, call.body, timeout_s=timeout_s, caller=caller)
         if answer.status != 200:
             raise BadAnswerError(f"it answers {answer.status} to {call.path}{_detail(answer.body)}")
         return json_object(answer)
