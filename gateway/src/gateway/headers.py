@@ -31,6 +31,7 @@ READ: Final = frozenset(
         b"idempotency-key",
         b"if-match",
         b"if-none-match",
+        b"prefer",
         b"traceparent",
         b"tracestate",
         b"transfer-encoding",
@@ -39,7 +40,7 @@ READ: Final = frozenset(
 )
 """What the gateway itself looks at."""
 
-_PASSED_ON: Final = frozenset({b"content-type", b"idempotency-key", b"if-match", b"if-none-match"})
+_PASSED_ON: Final = frozenset({b"content-type", b"idempotency-key", b"if-match", b"if-none-match", b"prefer"})
 _DROPPED: Final = HOP_BY_HOP | (READ - _PASSED_ON) | {b"cookie", b"expect", b"forwarded", b"host", b"x-api-key"}
 _DROPPED_PREFIXES: Final = (b"x-omnitrade-", b"x-forwarded-")
 _ANSWER_DROPPED: Final = HOP_BY_HOP | {b"date", b"server", b"x-request-id"}

@@ -75,6 +75,7 @@ class Coordinator:
         while True:
             try:
                 standing = standing or await self._resume(deletion_id)
+                progress.take_up(standing)
                 standing = await self._advance(standing, progress, caller)
                 if standing.state in FINAL:
                     _log.info("deletion ended", deletion=deletion_id, state=standing.state, entity=standing.entity)
@@ -124,7 +125,7 @@ class Coordinator:
             "deletionId": deletion_id,
             "step": progress.step,
             "waitingFor": [{"service": name, "reason": reason} for name, reason in progress.waiting.items()],
-            "progress": {"removed": progress.removed, "setNull": progress.set_null},
+            "progress": progress.counts(),
         }
         await self._calls.make_what_can_be([Call(owner_of(deletion_id), "deletions/report", body)], ANONYMOUS)
 

@@ -110,7 +110,7 @@ class Core:
         if not standing.fresh:
             yield from self._close(root.entity, root.parents, root.relationships)
         yield from self._empty(root)
-        return (yield from self._owner(standing, "finish", epoch=standing.epoch))
+        return (yield from self._owner(standing, "finish", epoch=standing.epoch, progress=self._progress.counts()))
 
     def _empty(self, doomed: "_Doomed") -> Steps[None]:
         """Applies every rule to the children, and sees that nothing refers to their parents any more."""

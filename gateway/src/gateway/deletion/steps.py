@@ -74,6 +74,7 @@ class Standing:
     blocked_by: tuple[Mapping[str, Any], ...] = ()
     other: str | None = None
     fresh: bool = False
+    progress: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def owner(self) -> str:
@@ -82,12 +83,20 @@ class Standing:
 
 @dataclass(slots=True)
 class Progress:
-    """What was done so far, by this coordinator."""
+    """What was done so far, as far as it was reported."""
 
     removed: int = 0
     set_null: int = 0
     step: str = "begin"
     waiting: dict[str, str] = field(default_factory=dict)
+
+    def take_up(self, standing: Standing) -> None:
+        """Go on counting where another coordinator ended."""
+        self.removed = max(self.removed, standing.progress.get("removed", 0))
+        self.set_null = max(self.set_null, standing.progress.get("setNull", 0))
+
+    def counts(self) -> dict[str, int]:
+        return {"removed": self.removed, "setNull": self.set_null}
 
 
 def owner_of(deletion_id: str) -> str:
@@ -108,8 +117,9 @@ def read_standing(answer: Answer) -> Standing:
             blocked_by=tuple(answer["blockedBy"]),
             other=answer["other"],
             fresh=bool(answer["fresh"]),
+            progress={name: whole(count) for name, count in answer["progress"].items()},
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise BadAnswerError("the owner does not say where the deletion stands") from error
 
 

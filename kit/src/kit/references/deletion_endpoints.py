@@ -82,18 +82,18 @@ async def purge(request: Request, runtime: RuntimeDep) -> Response:
 
 
 async def finish(request: Request, runtime: RuntimeDep) -> Response:
-    return json_response((await runtime.references.deletions.finish(*_attempt(await body_of(request)))).body())
+    body = await body_of(request)
+    return json_response((await runtime.references.deletions.finish(*_attempt(body), _progress(body))).body())
 
 
 async def report(request: Request, runtime: RuntimeDep) -> Response:
     body = await body_of(request)
     waiting = [_waiting(one, where) for one, where in items_of(body, "waitingFor", RELATIONSHIPS_MAX)]
-    progress = object_of(body.get("progress"), "/progress")
     await runtime.references.deletions.records.report(
         text_of(body, "deletionId", ""),
         step=text_of(body, "step", ""),
         waiting_for=waiting,
-        progress={name: number_of(progress, name, "/progress") for name in progress},
+        progress=_progress(body),
     )
     return json_response({})
 
@@ -117,6 +117,11 @@ def rule_of(said: Mapping[str, Any], where: str) -> OnDelete:
 
 def _attempt(body: Mapping[str, Any]) -> tuple[str, int]:
     return text_of(body, "deletionId", ""), number_of(body, "epoch", "")
+
+
+def _progress(body: Mapping[str, Any]) -> dict[str, int]:
+    progress = object_of(body.get("progress"), "/progress")
+    return {name: number_of(progress, name, "/progress") for name in progress}
 
 
 def _blocked(said: Any, where: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ before the mark, so that no marked document is without one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kit.clock import Clock
@@ -44,6 +44,7 @@ class Standing:
     blocked_by: tuple[Mapping[str, Any], ...] = ()
     other: str | None = None
     fresh: bool = False
+    progress: Mapping[str, int] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         return {
@@ -56,6 +57,7 @@ class Standing:
             "blockedBy": [dict(one) for one in self.blocked_by],
             "other": self.other,
             "fresh": self.fresh,
+            "progress": dict(self.progress),
         }
 
 
@@ -124,11 +126,12 @@ class Deletions:
         moved = await self._moved(record, at, stored)
         return await self.resume(deletion_id, fresh=moved)
 
-    async def finish(self, deletion_id: str, epoch: int) -> Standing:
+    async def finish(self, deletion_id: str, epoch: int, progress: Mapping[str, int]) -> Standing:
         """Removes the document; its parts after it."""
         record = await self._open(deletion_id)
         if record["state"] in FINAL:
             return _standing(record)
+        await self.records.set(deletion_id, {"progress": dict(progress)})
         entity, document_id = record["entity"], record["documentId"]
         at = ParentAt(ParentState.PURGING, epoch, deletion_id)
         await self._parts.announce(entity, [document_id])
@@ -243,4 +246,5 @@ def _standing(record: Row, *, relationships: tuple[Mapping[str, Any], ...] = (),
         tuple(record.get("blockedBy") or ()),
         record.get("other"),
         fresh,
+        record.get("progress") or {},
     )
