@@ -17,17 +17,19 @@ Key = tuple[Any, ...]
 
 @dataclass
 class Joined:
-    """`children` counts references that name something; `dangling` says which of them name nothing, `intents` which
-    documents hold an unfinished write, `undecided` which are in the middle of their deletion."""
+    """`children` counts references that name something; `dangling` says which of them name nothing, `leftover` which
+    parts are of nothing any more (a sweep removes these), `intents` which documents hold an unfinished write, and
+    `undecided` which are in the middle of their deletion."""
 
     children: int = 0
     dangling: list[str] = field(default_factory=list)
+    leftover: list[str] = field(default_factory=list)
     intents: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
 
     @property
     def is_at_rest(self) -> bool:
-        return not (self.dangling or self.intents or self.undecided)
+        return not (self.dangling or self.leftover or self.intents or self.undecided)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Rule:
     parent: str
     pairs: tuple[tuple[str, str], ...]
     when: Mapping[str, Any]
+    of_part: bool = False
 
 
 async def anti_join(stores: Mapping[str, Store], entities: Mapping[str, Entities]) -> Joined:
@@ -65,7 +68,7 @@ def rules_of(entities: Entities) -> Iterator[Rule]:
                 yield Rule(name, child, target["parent"], pairs, {said["by"]: value} if said.get("by") else {})
         for part in entity.get("parts", ()):
             collection = part["collection"]
-            yield Rule(f"{collection}.{part['field']}", collection, child, ((part["field"], "_id"),), {})
+            yield Rule(f"{collection}.{part['field']}", collection, child, ((part["field"], "_id"),), {}, of_part=True)
 
 
 def joined(rows: Mapping[str, list[Row]], rules: list[Rule]) -> Joined:
@@ -86,7 +89,8 @@ def joined(rows: Mapping[str, list[Row]], rules: list[Rule]) -> Joined:
                 continue
             found.children += 1
             if named not in there:
-                found.dangling.append(f"{rule.name} {row['_id']} → {'/'.join(map(str, named))}")
+                broken = found.leftover if rule.of_part else found.dangling
+                broken.append(f"{rule.name} {row['_id']} → {'/'.join(map(str, named))}")
     return found
 
 

@@ -19,16 +19,13 @@ ANSWER_S = 30.0
 PAUSE_AFTER_FAILURE_S = 0.1
 STOP_S = 60.0
 LOST = "lost"  # the connection broke: it may have happened, or happen yet
+NOT_SENT = "not sent"  # no gateway listens
 # What a client may be told while processes die: refused for good, or that it isn't known or can't be said now.
 REFUSED = {"409 delete-restricted", "409 reference-closed", "422 reference-not-found", "404 not-found"}
 UNCERTAIN = {
     LOST,
     "409 illegal-transition",
-    "409 reference-condition-failed",
     "412 version-mismatch",
-    "422 reference-condition-failed",
-    "502 bad-gateway",
-    "502 upstream-failed",
     "503 reference-unverifiable",
     "503 unavailable",
     "504 deadline-exceeded",
@@ -97,8 +94,9 @@ class Turmoil:
             self.used.append(family)
             await scenes[len(self.used) % len(scenes)](Client(self, http, family))
 
-    def url(self) -> str:
-        return self._random.choice(self.urls)
+    def gateways(self) -> list[str]:
+        """Any of them first; the next one is for when it does not listen."""
+        return self._random.sample(self.urls, len(self.urls))
 
     async def _all(self, *calls: Awaitable[Any]) -> None:
         """In any order."""
@@ -176,21 +174,31 @@ class Client:
     async def _ask(
         self, what: str, method: str, path: str, body: Any = None, keep: Callable[[Any], None] | None = None
     ) -> str:
-        try:
-            async with self.http.request(method, self.turmoil.url() + path, json=body) as answer:
-                text = await answer.text()
-                said = await answer.json() if text else {}
-        except (aiohttp.ClientError, TimeoutError):
-            told = LOST
-        else:
-            told = str(answer.status) if answer.ok else f"{answer.status} {said.get('code')}"
-            if answer.ok and keep is not None:
-                keep(said)
-            if not answer.ok and told not in REFUSED | UNCERTAIN:
-                self.turmoil.unexpected.append(f"{method} {path}: {answer.status} {text[:300]}")
+        told = NOT_SENT
+        for url in self.turmoil.gateways():
+            try:
+                told = await self._told(method, url + path, body, keep)
+            except aiohttp.ClientConnectorError:
+                continue
+            except (aiohttp.ClientError, TimeoutError):
+                told = LOST
+            break
         self.turmoil.told[f"{what}: {told}"] += 1
-        if told in UNCERTAIN:
+        if told in UNCERTAIN or told == NOT_SENT:
             await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+        return told
+
+    async def _told(self, method: str, url: str, body: Any, keep: Callable[[Any], None] | None) -> str:
+        async with self.http.request(method, url, json=body) as answer:
+            text = await answer.text()
+            said = await answer.json() if text else {}
+        if answer.ok:
+            if keep is not None:
+                keep(said)
+            return str(answer.status)
+        told = f"{answer.status} {said.get('code')}"
+        if told not in REFUSED | UNCERTAIN:
+            self.turmoil.unexpected.append(f"{method} {url}: {answer.status} {text[:300]}")
         return told
 
 
@@ -213,6 +221,6 @@ def _judged(name: str, there: bool, deletes: Sequence[str]) -> list[str]:
     """There unless a delete may have removed it; gone if one said so."""
     if there and "204" in deletes:
         return [f"{name} is there although its delete said 204"]
-    if not there and all(told in REFUSED for told in deletes):
+    if not there and all(told in REFUSED or told == NOT_SENT for told in deletes):
         return [f"{name} is gone although nothing but {deletes or 'no delete'} was said"]
     return []

@@ -67,7 +67,9 @@ def test_whole_store_is_at_rest() -> None:
 def test_what_names_nothing_is_found(collection: str, change: dict[str, Any], dangling: set[str]) -> None:
     rows = whole()
     rows[collection][0].update(change)
-    assert set(joined(rows, list(rules_of(ENTITIES))).dangling) == dangling
+    found = joined(rows, list(rules_of(ENTITIES)))
+    assert {*found.dangling, *found.leftover} == dangling
+    assert all(one.startswith("bot_events") for one in found.leftover)
 
 
 def test_unfinished_writes_and_deletes_are_found() -> None:
