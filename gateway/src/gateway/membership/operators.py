@@ -74,7 +74,7 @@ class Operators:
             await self._check_gone(service)
         else:
             await self._child(service, "close", relationship)
-        rows = await self._at_owners("remove", relationship, registries)
+        rows = await self._at_owners("remove", relationship, registries, gone=service if service_is_gone else None)
         if not service_is_gone:
             await self._child(service, "close", relationship)
         _log.warning("relationship removed", relationship=relationship, by=by.id)
@@ -136,30 +136,39 @@ class Operators:
             raise ServiceInUse(f"{service} takes connections: {error}. Stop it first.") from error
         raise ServiceInUse(f"{service} answers. Stop it first, or remove the relationship without serviceIsGone.")
 
-    async def _at_owners(self, step: str, relationship: str, registries: Registries) -> list[dict[str, Any]]:
-        """At every owner of a parent, and at every one that remembers the relationship. Raises Unavailable if one of
-        them, or one who may be, can't be asked; the others have done it."""
-        catalogue = self._catalogue()
-        declared = {
-            owner
-            for document in catalogue.documents.values()
-            for one in document.relationships
-            if one.name == relationship and (owner := catalogue.owners.get(one.parent)) is not None
-        }
-        waiting = dict(registries.unknown)
+    async def _at_owners(
+        self, step: str, relationship: str, registries: Registries, *, gone: str | None = None
+    ) -> list[dict[str, Any]]:
+        """At the owner of every parent, and at everyone who remembers the relationship. Raises Unavailable if one of
+        these can't be asked; the others have done it then. Who is meant by an undeclared relationship only the owners
+        know, so all have to answer, except for the service that is gone."""
+        declared = self._owners(relationship)
+        wanted = {*declared, *registries.of(relationship)}
+        waiting = {owner: reason for owner, reason in registries.unknown.items() if owner in wanted or not declared}
         rows: list[dict[str, Any]] = []
-        for owner in sorted({*declared, *registries.of(relationship)} - waiting.keys()):
+        for owner in sorted(wanted - waiting.keys()):
             try:
                 said = await self._calls[owner].post(PREFIX + step, {"relationship": relationship}, timeout_s=STEP_S)
                 rows += [{**row, "owner": owner} for row in read_rows(json_object(said))]
             except UpstreamError as error:
                 waiting[owner] = f"{owner}: {error}"
             self._registration.forget(owner)
+        waiting.pop(gone or "", None)
         if waiting:
             raise Unavailable(
                 f"{relationship} is not at its end: repeat the command when all answer. {_reasons(waiting)}"
             )
         return rows
+
+    def _owners(self, relationship: str) -> set[str]:
+        """Of its parents, as they are declared now."""
+        catalogue = self._catalogue()
+        return {
+            owner
+            for document in catalogue.documents.values()
+            for one in document.relationships
+            if one.name == relationship and (owner := catalogue.owners.get(one.parent)) is not None
+        }
 
 
 def _reasons(unknown: Mapping[str, str]) -> str:
