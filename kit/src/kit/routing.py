@@ -186,7 +186,9 @@ class _Steps:
         """The body and the references must be those that were validated; 428 if this replica declares others."""
         digest = rules.reference_digests.get(self.operation_id) if self.reads_body else None
         if self.reads_body and context.references_digest != digest:  # also where this version declares none
-            raise ReferencesNotValidated("The gateway validated other references than this version declares.")
+            raise ReferencesNotValidated(
+                "The gateway validated other references than this version declares, as during a deploy: send it again."
+            )
         if digest is not None and context.body_sha256 is None:
             raise ReferencesNotValidated("The gateway did not sign the body.")
         if context.body_sha256 is not None and context.body_sha256 != body_digest(body):
