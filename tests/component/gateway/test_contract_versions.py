@@ -151,8 +151,9 @@ async def test_rule_of_a_newer_version_reaches_the_owner(platform: Any, eventual
         platform.bots.document = document("bots", made["x-entities"], paths, made["components"]["schemas"])
 
         def told() -> set[str]:
-            last = platform.users.to("/internal/references/register")[-1].json["relationships"]
-            return {one["onDelete"] for one in last if one["relationship"] == "user_token_balances.userId"}
+            calls = platform.users.to("/internal/references/register")[-1:]
+            wishes = [one for call in calls for one in call.json["relationships"]]
+            return {one["onDelete"] for one in wishes if one["relationship"] == "user_token_balances.userId"}
 
         await eventually(lambda: told() == {"RESTRICT"})
 
