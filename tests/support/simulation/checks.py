@@ -145,10 +145,15 @@ def _create(books: Books, call: Call) -> Iterator[str]:
             owner = call.reply.body.get("userId")
             word = HALF if owner in books.rows("users") and _was_refused(books, owner) else LOST
             yield f"{word}: {entity} {document_id} was acknowledged and is gone"
-    elif call.reply.is_refused and call.reply.code not in NO_FINAL_WORD and entity in NAMES:
+    elif call.reply.is_refused and entity in NAMES and _is_last_word(books, call):
         name = NAMES[entity]
         if any(row.get(name) == call.sent[name] for row in rows.values()):
             yield f"{UNDEAD}: {entity} {call.sent[name]} was refused ({call.reply.code}) and is there"
+
+
+def _is_last_word(books: Books, call: Call) -> bool:
+    """What is refused now may be done when it is sent again: no word is the last of a message that comes twice."""
+    return call.reply.code not in NO_FINAL_WORD and call.key not in books.world.network.repeated
 
 
 def is_excused(books: Books, entity: str, document_id: str, body: Mapping[str, Any]) -> bool:

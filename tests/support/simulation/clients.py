@@ -67,7 +67,7 @@ class Call:
     reply: Reply
     began_at: float
     ended_at: float
-    tries: int
+    key: bytes
 
 
 class Journal:
@@ -115,8 +115,9 @@ class Client:
         body = b"" if value is None else orjson.dumps(value)
         if value is not None:
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        idempotency_key = new_id().encode() if key else b""
         if key:
-            headers.append((b"idempotency-key", new_id().encode()))
+            headers.append((b"idempotency-key", idempotency_key))
         reply, done = Reply(UNKNOWN), 0
         while done < tries:
             done += 1
@@ -127,7 +128,9 @@ class Client:
             if not key and method in ("POST", "PATCH"):
                 break
             await asyncio.sleep(self._world.random.uniform(0.05, 1.5))
-        self._world.journal.calls.append(Call(method, target, value, reply, began_at, self._world.loop.now, done))
+        self._world.journal.calls.append(
+            Call(method, target, value, reply, began_at, self._world.loop.now, idempotency_key)
+        )
         return reply
 
     async def _once(self, place: str, method: str, target: str, headers: Any, body: bytes) -> Reply:

@@ -47,10 +47,11 @@ class Gate:
 class Rule:
     """What becomes of the next `times` steps that it is about, after `skip` of them.
 
-    "refuse": never executed, and the sender knows. "lose": executed, the answer is lost. "late": the answer is lost,
-    and it is executed some time later. "drop": never executed, and the sender doesn't know. "hold": waits at `gate` before
-    it is executed, "hold-answer" after that. "double": delivered twice. `then` is called when it strikes, before the
-    step is executed ("hold", "pass", "drop", …); "after" calls it when it was executed, before the answer goes."""
+    "refuse" and "drop": never executed, which the sender can't know. "lose": executed, the answer is lost. "late": the
+    answer is lost, and it is executed some time later; "late-gate": when `gate` is opened. "hold": waits at `gate`
+    before it is executed, "hold-answer" after that. "double": delivered twice. "pass": nothing happens to it.
+    `then` is called when the rule strikes, before the step; of an "after" when it was executed, before the answer
+    goes."""
 
     fate: str
     kind: str | None = None

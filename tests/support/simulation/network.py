@@ -56,6 +56,8 @@ class Network:
         self.processes: dict[str, Process] = {}
         self.cut: set[str] = set()
         self.is_over = False
+        self.repeated: set[bytes] = set()
+        """Idempotency-Keys of what was delivered late or twice."""
         self._loop = loop
         self._faults = faults
         self._trace = trace
@@ -100,6 +102,8 @@ class Network:
             self._deliver(letter)
             return
         self._trace.add("fault", f"{rule.fate} {letter.text}")
+        if rule.fate in ("late", "double"):
+            self.repeated.update(value for name, value in letter.headers if name == b"idempotency-key")
         if rule.then is not None and rule.fate != "after":
             rule.then()
             if letter.is_gone:

@@ -18,6 +18,9 @@ from simulation.trace import Trace
 
 Work = Callable[[Any], Any]
 
+NOTICES = 0.3
+"""How often a process finds out that there is another primary, when it wants what the old one can't do."""
+
 
 def _find_by_key_at_once() -> None:
     """mongomock looks at every document, even for one key."""
@@ -65,7 +68,8 @@ class Message:
 
 @dataclass
 class Deposed:
-    """A primary that doesn't know yet that it isn't one: its data, and who still asks it."""
+    """A primary that doesn't know yet that it isn't one: its data, and whose reads may still come to it, through a
+    router that is as outdated. What it can't do is done by the new one."""
 
     data: Any
     at: int
@@ -115,6 +119,9 @@ class Server:
         elif rule.fate == "late":
             self._late[message] = None
             self._later(self._faults.late_s(), self._deliver_late, message)
+            self._fail(message)
+        elif rule.fate == "late-gate":
+            rule.gate.take(lambda: self._execute(message))
             self._fail(message)
         elif rule.fate == "hold":
             rule.gate.take(lambda: self._execute(message))
@@ -232,15 +239,17 @@ class Server:
         self.deposed = None
 
     def _view(self, message: Message) -> Any:
-        """The data that an operation is executed on. The old primary takes no write for good, and can't answer who has
+        """The data that an operation is executed on. The old primary takes no write, and doesn't answer whoever has
         seen what it doesn't know."""
         deposed = self.deposed
         if deposed is None or message.owner not in deposed.believers:
             return self.data
         seen = 0 if message.session is None else message.session.seen
         if message.point.writes or seen > deposed.at:
-            self._notice(message.owner)
-            raise AutoReconnect("not primary")
+            if self._faults.random.random() < NOTICES:
+                self._notice(message.owner)
+                raise AutoReconnect("not primary")
+            return self.data
         self._trace.add("fault", f"stale {message.point.process} {message.text}")
         message.sees = deposed.at
         return deposed.data

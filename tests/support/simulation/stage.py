@@ -1,0 +1,70 @@
+"""For scenarios: act in the background, hold and kill at a named step, heal and judge."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+from simulation.checks import findings
+from simulation.clients import Reply
+from simulation.residents import Resident
+from simulation.world import World, simulate
+
+T = TypeVar("T")
+
+PATIENCE_S = 400.0
+DELETES = "/internal/references/"
+SEEDS = (1, 2, 3)
+
+Scenario = Callable[[World], Awaitable[list[str]]]
+
+
+def passes(scenario: Scenario, *, seeds: Iterable[int] = SEEDS, is_cluster: bool = False) -> None:
+    """Nothing is wrong at the end of the scenario, whatever the seed."""
+    for seed in seeds:
+        found, _ = simulate(seed, scenario, is_cluster=is_cluster)
+        assert found == [], f"seed {seed}"
+
+
+def started(world: World, work: Awaitable[T]) -> "asyncio.Task[T]":
+    async def to_its_end() -> T:
+        return await work
+
+    return world.loop.create_task(to_its_end())
+
+
+async def reached(gate: Any) -> None:
+    """Until something waits at the gate."""
+    async with asyncio.timeout(PATIENCE_S):
+        await gate.reached.wait()
+
+
+async def healed(world: World) -> list[str]:
+    """What is wrong once all is healed. Whoever is there can be used: nothing bars them for ever."""
+    await world.heal()
+    found = await findings(world, with_ledger=bool(world.journal.of("POST", "/v1/balances")))
+    return [*found, *await barred(world)]
+
+
+async def barred(world: World) -> list[str]:
+    """The users for whom nothing can be made any more, though they and their accounts are there."""
+    found = []
+    accounts = list(world.rows("users", "exchange_accounts").find({}))
+    for place, account in enumerate(accounts):
+        resident = Resident(world, account["userId"], world.client(account["userId"], name=f"probe{place}"))
+        reply = await resident.create_bot(account["_id"])
+        if reply.status != 201:
+            found.append(f"stuck: no bot can be made for account {account['_id']}: {reply.status} {reply.code}")
+    return found
+
+
+def is_gone(world: World, user: Resident) -> bool:
+    return world.rows("users", "users").find_one({"_id": user.id}) is None
+
+
+async def ended(world: World, reply: Reply) -> dict[str, Any]:
+    """Where a delete that was answered 202 stands after healing."""
+    assert reply.status == 202, reply
+    told = await world.admin.get(reply.headers["location"])
+    assert told.status == 200, told
+    body: dict[str, Any] = told.body
+    return body
