@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from kit.store import UnsuitableStore
-from kit.store.quirks import embedded_filter, embedded_update
+from kit.store.quirks import embedded_filter, embedded_read_filter, embedded_update
 
 MOMENT = datetime(2026, 11, 23, 15, 27, 18, 123456, tzinfo=UTC)
 STORED = {"$date": "2026-11-23T15:27:18.123000"}
@@ -39,9 +39,23 @@ def test_what_neither_way_gets_right_is_refused(other: dict[str, Any]) -> None:
         ({"a": 1, "b": {"$gt": 1}}, {"a": 1, "b": {"$gt": 1}}),
         ({"a": {"$ne": 1}}, {"a": {"$nin": [1]}}),
         ({"a": {"$ne": 1, "$nin": [2], "$gt": 0}}, {"a": {"$gt": 0, "$nin": [1, 2]}}),
-        ({"$and": [{"a": {"$ne": 1}}, {"b": 2}]}, {"$and": [{"a": {"$nin": [1]}}, {"b": 2}]}),
-        ({"$or": [{"$and": [{"a": {"$ne": 1}}]}]}, {"$or": [{"$and": [{"a": {"$nin": [1]}}]}]}),
+        ({"$and": [{"a": {"$ne": 1}}, {"a": 2}]}, {"$and": [{"a": 2}], "a": {"$nin": [1]}}),
+        ({"$or": [{"$and": [{"a": {"$ne": 1}}]}]}, {"$or": [{"a": {"$nin": [1]}}]}),
     ],
 )
 def test_filter_of_a_write_has_no_ne(where: dict[str, Any], rewritten: dict[str, Any]) -> None:
     assert embedded_filter(where) == rewritten
+
+
+@pytest.mark.parametrize(
+    ("where", "rewritten"),
+    [
+        ({"a": 1}, {"a": 1}),
+        ({"$and": [{"a": 1, "b": 2}, {"c": 3}]}, {"a": 1, "b": 2, "c": 3}),
+        ({"d": 4, "$and": [{"a": 1}, {"$and": [{"b": 2}, {"c": 3}]}]}, {"d": 4, "a": 1, "b": 2, "c": 3}),
+        ({"$and": [{"a": 1}, {"a": {"$gt": 0}}]}, {"a": 1, "$and": [{"a": {"$gt": 0}}]}),
+        ({"$and": [{"$or": [{"a": 1}]}, {"$or": [{"b": 1}]}]}, {"$or": [{"a": 1}], "$and": [{"$or": [{"b": 1}]}]}),
+    ],
+)
+def test_conditions_on_different_fields_need_no_and(where: dict[str, Any], rewritten: dict[str, Any]) -> None:
+    assert embedded_read_filter(where) == rewritten

@@ -4,8 +4,8 @@ NX-27017 0.8 has two ways to update. The first, by SQL, stores a time as a strin
 time), turns the objects of a list into strings when something is pushed to it, and compares times wrongly in $min and
 $max. The second, in Python, does these right but takes the dots of a path for letters, except in $set. An operator
 that the first does not know, and that changes nothing, makes it take the second. In the filter of a write, $ne does not
-match a document without the field. Where neither way is right, UnsuitableStore is raised rather than storing something
-else.
+match a document without the field. With $and it reads every document, whatever index there is. Where neither way is
+right, UnsuitableStore is raised rather than storing something else.
 """
 
 from collections.abc import Mapping
@@ -35,8 +35,23 @@ def embedded_update(update: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
+def embedded_read_filter(where: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same filter with as little of $and as may be."""
+    if "$and" not in where:
+        return where
+    merged = {name: condition for name, condition in where.items() if name != "$and"}
+    left = []
+    for one in map(embedded_read_filter, where["$and"]):
+        if merged.keys().isdisjoint(one):
+            merged.update(one)
+        else:
+            left.append(one)
+    return {**merged, "$and": left} if left else merged
+
+
 def embedded_filter(where: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same filter without $ne, for a write."""
+    """The same filter for a write: without $ne, too."""
+    where = embedded_read_filter(where)
     rewritten: dict[str, Any] = {}
     for name, condition in where.items():
         if name in ("$and", "$or", "$nor"):

@@ -17,7 +17,7 @@ from pymongo.errors import (
 )
 
 from kit.store.errors import DuplicateKey, StoreContended, StoreUnavailable
-from kit.store.quirks import embedded_filter, embedded_update
+from kit.store.quirks import embedded_filter, embedded_read_filter, embedded_update
 from kit.store.sessions import Session
 
 Row = dict[str, Any]
@@ -64,7 +64,7 @@ class Rows:
     ) -> list[Row]:
         """At most `limit` rows; with `fields` only these, whole where a path is named, and the key."""
         cursor = self._collection.find(
-            where,
+            self._looked_for(where),
             _projection(fields),
             session=session.raw if session else None,
             batch_size=limit + 1,
@@ -79,7 +79,7 @@ class Rows:
         self, where: Filter, *, fields: Sequence[str] | None = None, session: Session | None = None
     ) -> Row | None:
         raw = session.raw if session else None
-        return await self._call(self._collection.find_one(where, _projection(fields), session=raw))
+        return await self._call(self._collection.find_one(self._looked_for(where), _projection(fields), session=raw))
 
     async def insert(self, row: Row, *, session: Session | None = None) -> None:
         """Raises DuplicateKey."""
@@ -159,13 +159,17 @@ class Rows:
 
     async def count(self, where: Filter, *, limit: int | None = None) -> int:
         if self._embedded:  # it counts by reading every document, whatever index there is
-            found = self._collection.find(where, ["_id"])
+            found = self._collection.find(self._looked_for(where), ["_id"])
             return len(await self._call((found if limit is None else found.limit(limit)).to_list(limit)))
         bound: dict[str, Any] = {} if limit is None else {"limit": limit}
         return int(await self._call(self._collection.count_documents(where, **bound)))
 
     async def aggregate(self, pipeline: Sequence[Filter], *, limit: int) -> list[Row]:
         return await self._call(self._collection.aggregate(list(pipeline)).to_list(limit))
+
+    def _looked_for(self, where: Filter) -> Filter:
+        """The filter of a read, as the store takes it."""
+        return embedded_read_filter(where) if self._embedded else where
 
     def _met(self, where: Filter) -> Filter:
         """The filter of a write, as the store takes it."""
