@@ -1,9 +1,11 @@
 """docs/references.md: entities and references, from the services' OpenAPI documents alone, as the gateway does."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deploy.docs.decisions import decisions
+from deploy.docs.map import mermaid_map, text_map
 from deploy.openapi import openapi_documents, owners
 
 HEAD = """# Entities and references
@@ -11,7 +13,9 @@ HEAD = """# Entities and references
 Made by `make docs` from the services' OpenAPI documents; don't edit it.
 
 A reference is a field of a child that holds a parent's id. It is validated by the gateway on every write, and guarded
-by the child's own store (`docs/adr/0003-references-between-services.md`).
+by the child's own store (`docs/protocol.md`). On a delete of the parent, CASCADE removes the child too, RESTRICT
+refuses the delete while there is one, SET NULL empties the field. A running gateway shows the same, with what the
+owners say of each, at `GET /v1/references`; how a relationship is removed and restored is in `docs/protocol.md`.
 """
 
 
@@ -21,38 +25,65 @@ def references_document() -> str:
 
 def render_references(documents: Mapping[str, dict[str, Any]]) -> str:
     return "\n".join(
-        [HEAD, "## References", "", *_references(documents), "", "## Entities", "", *_entities(documents), ""]
+        [
+            HEAD,
+            "## Map",
+            "",
+            *text_map(documents),
+            "",
+            "Below each entity what refers to it. `…`: drawn above.",
+            "",
+            *mermaid_map(documents),
+            "",
+            "## References",
+            "",
+            *_references(documents),
+            "",
+            "## Where a delete is decided",
+            "",
+            *decisions(documents),
+            "",
+            "## Entities",
+            "",
+            *_entities(documents),
+            "",
+        ]
     )
 
 
 def _references(documents: Mapping[str, dict[str, Any]]) -> list[str]:
+    """One row for each parent of a reference."""
     services = owners(documents)
-    lines = ["| child field | parent | owner ← child service | on delete | more |", "|---|---|---|---|---|"]
+    lines = [
+        "| child field | parent | owner ← child service | on delete | restricted while | match | copy | via | more |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for service, document in documents.items():
         for entity in document["x-entities"].values():
-            lines += [_reference_row(reference, service, services) for reference in entity.get("references", [])]
+            for reference in entity.get("references", []):
+                lines += _reference_rows(reference, service, services)
     return lines
 
 
-def _reference_row(reference: dict[str, Any], service: str, of: Mapping[str, str]) -> str:
-    if "parent" in reference:
-        parents = [reference["parent"]]
-        named = f"`{reference['parent']}`"
-    else:
-        parents = [parent["parent"] for parent in reference["parents"].values()]
-        pairs = (f"`{value}`: `{parent['parent']}`" for value, parent in reference["parents"].items())
-        named = f"by `{reference['by']}`: {', '.join(pairs)}"
-    services = ", ".join(dict.fromkeys(of.get(parent, "?") for parent in parents))
-    where = service if services == service else f"{services} ← {service}"
-    return f"| `{reference['relationship']}` | {named} | {where} | {reference['onDelete']} | {_options(reference)} |"
+def _reference_rows(reference: dict[str, Any], service: str, of: Mapping[str, str]) -> Iterator[str]:
+    for value, parent in reference.get("parents", {None: reference}).items():
+        owner = of.get(parent["parent"], "?")
+        cells = [
+            f"`{reference['relationship']}`" + (f" if `{reference['by']}` is `{value}`" if value is not None else ""),
+            f"`{parent['parent']}`",
+            service if owner == service else f"{owner} ← {service}",
+            reference["onDelete"].replace("_", " "),
+            f"`{json.dumps(reference['restrictIf'])}`" if "restrictIf" in reference else "",
+            _plain(parent.get("match", {})),
+            _plain(parent.get("copy", {})),
+            _plain(reference["via"]) if "via" in reference else "",
+            _more(reference),
+        ]
+        yield f"| {' | '.join(cells)} |"
 
 
-def _options(reference: dict[str, Any]) -> str:
-    said = [f"{name} {_plain(reference[name])}" for name in ("match", "copy", "key", "via") if name in reference]
-    for value, parent in reference.get("parents", {}).items():
-        said += [f"{name} of {value} {_plain(parent[name])}" for name in ("match", "copy") if name in parent]
-    if "restrictIf" in reference:
-        said.append(f"restricted while `{json.dumps(reference['restrictIf'])}`")
+def _more(reference: dict[str, Any]) -> str:
+    said = [f"key {_plain(reference['key'])}"] if "key" in reference else []
     if reference.get("default") == "caller":
         said.append("the caller's own if left out")
     if reference.get("nullable"):
@@ -70,16 +101,19 @@ def _plain(value: Any) -> str:
 
 def _entities(documents: Mapping[str, dict[str, Any]]) -> list[str]:
     lines = [
-        "| entity | service | key | parts | shown to other services | who may refer to it |",
-        "|---|---|---|---|---|---|",
+        "| entity | service | key | natural key | parts | shown to other services | who may refer to it |",
+        "|---|---|---|---|---|---|---|",
     ]
     for service, document in documents.items():
         for name, entity in document["x-entities"].items():
-            parts = ", ".join(f"`{part['collection']}`" for part in entity.get("parts", []))
+            parts = ", ".join(f"`{part['collection']}` (`{part['field']}`)" for part in entity.get("parts", []))
             exposed = ", ".join(f"`{field}`" for field in entity.get("exposes", []))
-            lines.append(f"| `{name}` | {service} | `{entity['key']}` | {parts} | {exposed} | {_who(entity)} |")
+            natural = ", ".join(f"`{field}`" for field in entity.get("composite", []))
+            cells = [f"`{name}`", service, f"`{entity['key']}`", natural, parts, exposed, _who(entity)]
+            lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def _who(entity: dict[str, Any]) -> str:
-    return "; ".join(rule if isinstance(rule, str) else _plain(rule) for rule in entity.get("referableBy", []))
+    rules = entity.get("referableBy", ["anyone"])
+    return "; ".join(rule if isinstance(rule, str) else _plain(rule) for rule in rules) or "nobody"

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from deploy.docs.decisions import decisions
 from deploy.docs.errors import errors_document
+from deploy.docs.map import mermaid_map, text_map
 from deploy.docs.references import render_references
 from kit.problems import NotFound
 
@@ -47,17 +49,61 @@ def test_every_problem_has_one_row_with_its_code_and_status() -> None:
 def test_reference_over_services_names_the_owner_and_its_options() -> None:
     assert (
         "| `trading_bots.userId` | `users` | users ← bots | CASCADE "
-        '| match `owner` = `userId`; restricted while `{"status": "running"}`; the caller\'s own if left out |'
+        '| `{"status": "running"}` | `owner` = `userId` |  |  | the caller\'s own if left out |'
     ) in render_references(DOCUMENTS)
 
 
-def test_polymorphic_reference_names_each_parent_by_its_value() -> None:
-    parents = "by `sourceType`: `user`: `users`, `bot`: `trading_bots`"
-    row = f"| `trading_bots.sourceId` | {parents} | users, bots ← bots | RESTRICT |  |"
-    assert row in render_references(DOCUMENTS)
+def test_polymorphic_reference_has_a_row_for_each_parent() -> None:
+    rendered = render_references(DOCUMENTS)
+    for value, parent, where in (("user", "users", "users ← bots"), ("bot", "trading_bots", "bots")):
+        cells = f"`trading_bots.sourceId` if `sourceType` is `{value}` | `{parent}` | {where} | RESTRICT"
+        assert f"| {cells} |  |  |  |  |  |" in rendered
 
 
 def test_entity_names_its_parts_and_who_may_refer_to_it() -> None:
     document = render_references(DOCUMENTS)
-    assert "| `users` | users | `userId` |  | `userId` | self; roles: admin |" in document
-    assert "| `trading_bots` | bots | `botId` | `bot_events` |  |  |" in document
+    assert "| `users` | users | `userId` |  |  | `userId` | self; roles: admin |" in document
+    assert "| `trading_bots` | bots | `botId` |  | `bot_events` (`botId`) |  | anyone |" in document
+
+
+def test_map_draws_each_reference_once_below_its_parent_and_ends_at_what_was_drawn() -> None:
+    lines = [line.split("  ")[0].rstrip() for line in text_map(DOCUMENTS)]
+    assert lines == [
+        "```text",
+        "users",
+        "├─ trading_bots.userId",
+        "│",
+        "└─ trading_bots.sourceId [user] …",
+        "```",
+    ]
+
+
+def test_map_for_viewers_has_an_arrow_per_parent() -> None:
+    arrows = [line.strip() for line in mermaid_map(DOCUMENTS) if "|" in line]
+    assert arrows == [
+        'trading_bots -->|"userId<br/>CASCADE or RESTRICT"| users',
+        'trading_bots ==>|"sourceId<br/>RESTRICT"| users',
+        'trading_bots ==>|"sourceId<br/>RESTRICT"| trading_bots',
+    ]
+
+
+def test_what_could_block_below_the_root_is_told_with_what_decides_it() -> None:
+    account = {"relationship": "accounts.userId", "parent": "users", "onDelete": "CASCADE"}
+    bot = {
+        "relationship": "bots.accountId",
+        "parent": "accounts",
+        "onDelete": "RESTRICT",
+        "match": {"userId": "userId"},
+    }
+    user = {"relationship": "bots.userId", "parent": "users", "onDelete": "RESTRICT"}
+    entities = {
+        "users": {"key": "userId"},
+        "accounts": {"key": "accountId", "references": [account]},
+        "bots": {"key": "botId", "references": [bot, user]},
+        "pairs": {"key": "pairId", "composite": ["symbol"]},
+    }
+    lines = decisions({"all": {"x-entities": entities}})
+    by = "`bots.userId` (RESTRICT): the same `users`, since `userId` is matched"
+    assert f"| `bots.accountId` | `accounts` | `users`, by `accounts.userId` | {by} |" in lines
+    assert "| `bots.userId` | `users` | nothing | itself |" in lines
+    assert lines[-1].endswith("must not return: `pairs`.")
