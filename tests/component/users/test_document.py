@@ -41,9 +41,13 @@ def test_form_of_the_password_grant_is_described_by_its_own_names(document: dict
 def test_tokens_take_no_idempotency_key_since_they_are_never_replayed(document: dict[str, Any]) -> None:
     for name, operation in operations(document).items():
         taken = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
-        creates = name in {"signUp", "linkExchangeAccount", "suspendUser", "reactivateUser"} or name.startswith(
-            ("verify", "rotate")
-        )
+        creates = name in {
+            "signUp",
+            "linkExchangeAccount",
+            "suspendUser",
+            "reactivateUser",
+            "eraseUser",
+        } or name.startswith(("verify", "rotate"))
         assert taken is creates, name
 
 

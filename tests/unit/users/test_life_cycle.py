@@ -7,10 +7,13 @@ from users.domain.life_cycle import Action, Status, allowed_actions, next_status
 CELLS = {
     (Status.ACTIVE, Action.SUSPEND): Status.SUSPENDED,
     (Status.ACTIVE, Action.REACTIVATE): None,
+    (Status.ACTIVE, Action.ERASE): Status.ERASED,
     (Status.SUSPENDED, Action.SUSPEND): None,
     (Status.SUSPENDED, Action.REACTIVATE): Status.ACTIVE,
+    (Status.SUSPENDED, Action.ERASE): Status.ERASED,
     (Status.ERASED, Action.SUSPEND): None,
     (Status.ERASED, Action.REACTIVATE): None,
+    (Status.ERASED, Action.ERASE): None,
 }
 
 

@@ -20,10 +20,12 @@ from users.documents.exchange_accounts import ExchangeAccount
 from users.documents.refresh_tokens import RefreshToken
 from users.documents.users import User
 from users.domain.sessions import SessionLimits
+from users.operations.deletes import plan_delete_account, plan_delete_user
 from users.operations.first_admin import FirstAdmin, Outcome, ensure_first_admin
 from users.routes import exchange_accounts, tokens, users
 from users.settings import UsersSettings, load
 from users.workers.expired_sessions import expired_sessions
+from users.workers.unfinished_erasures import unfinished_erasures
 
 DOCUMENTS = (User, ExchangeAccount, RefreshToken)
 DESCRIPTION = "Who uses OmniTrade: accounts, tokens, and the exchange accounts that bots trade with."
@@ -57,7 +59,11 @@ def create_app(settings: UsersSettings, *, client: StoreClient | None = None, cl
         routers=(users.router, tokens.router, exchange_accounts.router),
         client=client,
         clock=clock,
-        workers=lambda runtime: [expired_sessions(runtime, interval_s=settings.sessions_sweep_interval_s)],
+        deleters={"deleteUser": plan_delete_user, "deleteExchangeAccount": plan_delete_account},
+        workers=lambda runtime: [
+            expired_sessions(runtime, interval_s=settings.sessions_sweep_interval_s),
+            unfinished_erasures(runtime, interval_s=settings.erasures_sweep_interval_s),
+        ],
         on_start=on_start,
         description=DESCRIPTION,
         tags=TAGS,

@@ -29,6 +29,7 @@ class UsersSettings(ServiceSettings):
     refresh_age_days_max: int = Field(default=90, ge=1, le=365)
     sessions_per_user_max: int = Field(default=50, ge=1, le=1000)
     sessions_sweep_interval_s: float = Field(default=300, ge=1, le=86400)
+    erasures_sweep_interval_s: float = Field(default=60, ge=1, le=86400)
     argon2_memory_kib: int = Field(default=19456, ge=7168, le=1048576)
     argon2_iterations: int = Field(default=2, ge=1, le=100)
     argon2_lanes: int = Field(default=1, ge=1, le=16)

@@ -24,7 +24,8 @@ class StoredValidity(BaseModel):
 
 
 class ExchangeAccount(Entity):
-    """`api_key_hash` is keyed, so that a key is found again; `api_secret_hash` is argon2id."""
+    """`api_key_hash` is keyed, so that a key is found again; `api_secret_hash` is argon2id. `is_erased`: nothing of
+    the credentials is left."""
 
     rules = EntityRules(
         key="accountId",
@@ -42,6 +43,7 @@ class ExchangeAccount(Entity):
     is_valid: bool
     validity: StoredValidity
     last_action_id: str | None = None
+    is_erased: bool | None = None
 
     class Settings:
         name = "exchange_accounts"

@@ -1,5 +1,7 @@
 """Users: who may sign in, and with which roles."""
 
+from datetime import datetime
+
 from kit.documents import Entity
 from kit.references.rules import EntityRules, Roles, Self
 from kit.store import index
@@ -8,7 +10,8 @@ from users.domain.roles import Role
 
 
 class User(Entity):
-    """`session_epoch` grows when all sessions end at once; `step_down_token` marks an admin who is about to stop."""
+    """`session_epoch` grows when all sessions end at once; `step_down_token` marks an admin who is about to stop.
+    `erasure_open` is true while something of an erased user may still have to be wiped, then absent."""
 
     rules = EntityRules(key="userId", referable_by=(Self(), Roles("treasury", "admin")), conditions=("status",))
 
@@ -21,7 +24,9 @@ class User(Entity):
     session_epoch: int = 0
     step_down_token: str | None = None
     last_action_id: str | None = None
+    erased_at: datetime | None = None
+    erasure_open: bool | None = None
 
     class Settings:
         name = "users"
-        indexes = (index("email", unique=True), index("createdAt"), index("roles", "status"))
+        indexes = (index("email", unique=True), index("createdAt"), index("roles", "status"), index("erasureOpen"))

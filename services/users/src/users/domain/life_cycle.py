@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """The state of an account; an erased one keeps nothing but its id."""
+    """The state of an account; an erased one keeps nothing but its id, so that references to it stay good."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -12,15 +12,18 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """What an admin does to an account."""
+    """What is done to an account: erased by its owner or an admin, the rest by an admin."""
 
     SUSPEND = "suspend"
     REACTIVATE = "reactivate"
+    ERASE = "erase"
 
 
 TRANSITIONS: dict[tuple[Status, Action], Status] = {
     (Status.ACTIVE, Action.SUSPEND): Status.SUSPENDED,
     (Status.SUSPENDED, Action.REACTIVATE): Status.ACTIVE,
+    (Status.ACTIVE, Action.ERASE): Status.ERASED,
+    (Status.SUSPENDED, Action.ERASE): Status.ERASED,
 }
 
 

@@ -35,18 +35,24 @@ async def change_status(
         if user.last_action_id == action_id:
             return user
         check_if_match(if_match, user.version)
-        status = next_status(user.status, action)
-        if status is None:
-            allowed = [str(one) for one in allowed_actions(user.status)]
-            raise IllegalTransition(
-                f"An account that is {user.status} cannot {action}.",
-                from_=str(user.status),
-                action=str(action),
-                allowed=allowed,
-            )
+        status = status_after(user, action)
         return await _save_status(runtime, user, status, reason=reason, action_id=action_id)
 
     return await decide_and_save(attempt, if_match=if_match)
+
+
+def status_after(user: User, action: Action) -> Status:
+    """Where the action leads. Raises IllegalTransition."""
+    status = next_status(user.status, action)
+    if status is None:
+        allowed = [str(one) for one in allowed_actions(user.status)]
+        raise IllegalTransition(
+            f"An account that is {user.status} cannot {action}.",
+            from_=str(user.status),
+            action=str(action),
+            allowed=allowed,
+        )
+    return status
 
 
 async def _save_status(

@@ -1,4 +1,4 @@
-"""An admin stops being one only while another remains, whoever else is stepping down at the same time.
+"""An admin stops being one, or goes, only while another remains, whoever else is stepping down at the same time.
 
 No store here locks two documents at once, so a change that takes an admin away goes in three steps, each on one
 document: mark the admin as stepping down; look for another active admin without a mark; commit, on the mark, or take
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.ids import new_id
+from kit.references.slots import NOT_IN_DELETION
 from kit.runtime import Runtime
 from users.documents.users import User
 from users.domain.life_cycle import Status
@@ -21,7 +22,8 @@ from users.problems import LastAdmin
 MARK = "stepDownToken"
 MARKED_MAX = 200
 
-EFFECTIVE_ADMIN = {"roles": Role.ADMIN.value, "status": Status.ACTIVE.value}
+REMAINING_ADMIN = {"roles": Role.ADMIN.value, "status": Status.ACTIVE.value, **NOT_IN_DELETION}
+"""One whose delete may still be refused doesn't count either."""
 
 
 async def save_stepping_down(
@@ -36,6 +38,17 @@ async def save_stepping_down(
 
     Raises LastAdmin if there is no other active admin, having changed nothing.
     """
+    token = await mark_stepping_down(runtime, user)
+    if token is None:
+        return None
+    return await save(runtime, user, changes, unset=[*unset, MARK], where={MARK: token}, add=add)
+
+
+async def mark_stepping_down(runtime: Runtime, user: User) -> str | None:
+    """The first two steps: the token on which the third must be conditional; None if the user has moved on.
+
+    Raises LastAdmin if there is no other active admin, having changed nothing.
+    """
     users = runtime.store.collection(User)
     token = new_id()
     if not await users.update({"_id": user.id, "version": user.version}, {"$set": {MARK: token}}):
@@ -43,12 +56,12 @@ async def save_stepping_down(
     if not await _another_remains(runtime, user.id):
         await users.update({"_id": user.id, MARK: token}, {"$unset": {MARK: ""}})
         raise LastAdmin("Make somebody else an admin first.")
-    return await save(runtime, user, changes, unset=[*unset, MARK], where={MARK: token}, add=add)
+    return token
 
 
 async def _another_remains(runtime: Runtime, user_id: str) -> bool:
     users = runtime.store.collection(User)
-    others = {**EFFECTIVE_ADMIN, "_id": {"$ne": user_id}}
+    others = {**REMAINING_ADMIN, "_id": {"$ne": user_id}}
     if await users.exists({**others, MARK: {"$exists": False}}):
         return True
     marked = await users.find({**others, MARK: {"$exists": True}}, limit=MARKED_MAX)

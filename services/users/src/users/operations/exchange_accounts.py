@@ -7,7 +7,7 @@ from typing import Any
 from kit.identity import Caller, not_found
 from kit.paging import PageRequest, SortFields, fetch_page
 from kit.preconditions import check_if_match
-from kit.problems import AlreadyExists, FieldError, ReferenceNotFound
+from kit.problems import AlreadyExists, FieldError, IllegalTransition, ReferenceConditionFailed, ReferenceNotFound
 from kit.references.attached import Attached
 from kit.runtime import Runtime
 from kit.store import DuplicateKey
@@ -15,6 +15,7 @@ from users.adapters.tools import Tools
 from users.documents.exchange_accounts import ExchangeAccount, StoredValidity
 from users.domain.exchange_accounts import Validity, key_digest, key_hint
 from users.domain.roles import Role
+from users.operations.erasure import is_erased, wipe
 from users.operations.updates import decide_and_save, save
 from users.problems import CredentialsMismatch
 from users.schemas.exchange_accounts import Credentials, ExchangeAccountLink, ExchangeAccountPatch
@@ -48,7 +49,11 @@ async def link_account(
     account_id: str,
     attached: Attached,
 ) -> ExchangeAccount:
-    """Link an account to its owner. Raises ReferenceNotFound at /userId, AlreadyExists at /apiKey."""
+    """Link an account to its owner.
+
+    Raises ReferenceNotFound at /userId, ReferenceConditionFailed there if the owner is erased, AlreadyExists at
+    /apiKey.
+    """
     owner_id = body.user_id or caller.require_signed_in()
     if not caller.may_act_for(owner_id):
         raise _owner_not_found()
@@ -56,6 +61,7 @@ async def link_account(
     made_before = await accounts.get(account_id)
     if made_before is not None:
         return made_before
+    await _check_owner_not_erased(runtime, owner_id)
     api_key, api_secret = body.api_key.get_secret_value(), body.api_secret.get_secret_value()
     secret_hash = await tools.hasher.hash(api_secret)
     validity = await tools.verifier.verify(exchange_name=body.exchange_name, api_key=api_key, api_secret=api_secret)
@@ -74,12 +80,15 @@ async def link_account(
         updated_at=now,
     )
     try:
-        return await runtime.references.create(account, attached)
+        linked = await runtime.references.create(account, attached)
     except DuplicateKey as taken:
         made_meanwhile = await accounts.get(account_id)
         if made_meanwhile is not None:
             return made_meanwhile
         raise _key_taken() from taken
+    # Once more: an erase that came in between may have looked for accounts before this one was there.
+    await _check_owner_not_erased(runtime, owner_id)
+    return linked
 
 
 async def get_account(runtime: Runtime, caller: Caller, account_id: str) -> ExchangeAccount:
@@ -103,11 +112,12 @@ async def list_accounts(
 async def rename_account(
     runtime: Runtime, caller: Caller, account_id: str, patch: ExchangeAccountPatch, if_match: int | None
 ) -> ExchangeAccount:
-    """Change the nickname, or remove it with null. Raises NotFound, VersionMismatch."""
+    """Change the nickname, or remove it with null. Raises NotFound, VersionMismatch, IllegalTransition."""
 
     async def attempt() -> ExchangeAccount | None:
         account = await get_account(runtime, caller, account_id)
         check_if_match(if_match, account.version)
+        _check_not_erased(account, "change")
         given = "account_nickname" in patch.model_fields_set
         if not given or patch.account_nickname == account.account_nickname:
             return account
@@ -128,13 +138,17 @@ async def verify_account(
     action_id: str,
     if_match: int | None,
 ) -> ExchangeAccount:
-    """Ask the exchange about the account's own credentials. Raises NotFound, CredentialsMismatch, VersionMismatch."""
+    """Ask the exchange about the account's own credentials.
+
+    Raises NotFound, CredentialsMismatch, VersionMismatch, IllegalTransition.
+    """
 
     async def attempt() -> ExchangeAccount | None:
         account = await get_account(runtime, caller, account_id)
         if account.last_action_id == action_id:
             return account
         check_if_match(if_match, account.version)
+        _check_not_erased(account, "verify")
         await _check_same_credentials(tools, account, body)
         validity = await _asked(tools, account, body)
         return await save(runtime, account, {**_validity_fields(validity), "lastActionId": action_id})
@@ -154,7 +168,7 @@ async def rotate_account(
 ) -> ExchangeAccount:
     """Put new credentials in the place of the old ones, under the same id.
 
-    Raises NotFound, AlreadyExists at /apiKey, VersionMismatch.
+    Raises NotFound, AlreadyExists at /apiKey, VersionMismatch, IllegalTransition.
     """
 
     async def attempt() -> ExchangeAccount | None:
@@ -162,6 +176,7 @@ async def rotate_account(
         if account.last_action_id == action_id:
             return account
         check_if_match(if_match, account.version)
+        _check_not_erased(account, "rotate")
         api_key = body.api_key.get_secret_value()
         secret_hash = await tools.hasher.hash(body.api_secret.get_secret_value())
         changes = {
@@ -177,6 +192,20 @@ async def rotate_account(
         return await decide_and_save(attempt, if_match=if_match)
     except DuplicateKey as taken:
         raise _key_taken() from taken
+
+
+async def _check_owner_not_erased(runtime: Runtime, owner_id: str) -> None:
+    """Raises ReferenceConditionFailed, having wiped what was linked to an erased user all the same."""
+    if await is_erased(runtime, owner_id):
+        await wipe(runtime, owner_id)
+        errors = [FieldError("/userId", ReferenceConditionFailed.code, "The user was erased.")]
+        raise ReferenceConditionFailed("Nothing is linked to an erased user.", errors=errors)
+
+
+def _check_not_erased(account: ExchangeAccount, action: str) -> None:
+    """Raises IllegalTransition: nothing new goes into an account whose user was erased."""
+    if account.is_erased:
+        raise IllegalTransition("An erased account stays as it is.", from_="erased", action=action, allowed=[])
 
 
 async def _check_same_credentials(tools: Tools, account: ExchangeAccount, body: Credentials) -> None:

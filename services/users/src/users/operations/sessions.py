@@ -1,12 +1,15 @@
 """Signing in, trading refresh tokens, signing out."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kit.ids import new_id
-from kit.problems import Unauthenticated
+from kit.problems import ReferenceClosed, ReferenceNotFound, Unauthenticated, Unavailable
 from kit.references.attached import Attached
 from kit.runtime import Runtime
+from kit.store.hidden import PARENT_STATE
 from users.adapters.access_tokens import LIFETIME_S
 from users.adapters.tools import Tools
 from users.documents.refresh_tokens import RefreshToken
@@ -25,6 +28,7 @@ from users.domain.sessions import (
 from users.problems import UserSuspended
 
 SURPLUS_MAX = 100
+NOT_PURGING = {f"{PARENT_STATE}.state": {"$nin": ["purging"]}}
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,12 @@ class IssuedTokens:
 async def sign_in(runtime: Runtime, tools: Tools, email: str, password: str) -> IssuedTokens:
     """Tokens for an email and its password.
 
-    A wrong password and an unknown email take as long and get the same Unauthenticated. Raises UserSuspended.
+    A wrong password and an unknown email take as long and get the same Unauthenticated. Raises UserSuspended, and
+    Unavailable while it is not decided whether the user is deleted.
     """
     user = await _user_of(runtime, email)
     if not await tools.hasher.verify(user.password_hash if user else None, password) or user is None:
-        raise Unauthenticated("The email or the password is wrong.")
+        raise _wrong()
     _check_active(user)
     if tools.hasher.is_outdated(user.password_hash):
         await _renew_hash(runtime, tools, user, password)
@@ -57,8 +62,8 @@ async def refresh(runtime: Runtime, tools: Tools, token: str) -> IssuedTokens:
     """
     presented = parse_token(token)
     family = await _current_family(runtime, presented)
-    user = await runtime.store.collection(User).get(family.user_id)
-    if user is None:
+    user = await _find_user(runtime, {"_id": family.user_id})
+    if user is None or user.status is Status.ERASED:
         raise _not_current()
     _check_active(user)
     if family.session_epoch != user.session_epoch:
@@ -94,7 +99,12 @@ async def _user_of(runtime: Runtime, email: str) -> User | None:
         normalised = normalise_email(email)
     except ValueError:
         return None
-    return await runtime.store.collection(User).find_one({"email": normalised})
+    return await _find_user(runtime, {"email": normalised})
+
+
+async def _find_user(runtime: Runtime, where: Mapping[str, Any]) -> User | None:
+    """Not one that is being deleted for good: nobody signs in as that any more."""
+    return await runtime.store.collection(User).find_one({**where, **NOT_PURGING})
 
 
 async def _begin_session(runtime: Runtime, tools: Tools, user: User) -> IssuedTokens:
@@ -108,7 +118,12 @@ async def _begin_session(runtime: Runtime, tools: Tools, user: User) -> IssuedTo
         created_at=now,
         updated_at=now,
     )
-    await runtime.references.create(family, Attached(()))
+    try:
+        await runtime.references.create(family, Attached(()))
+    except (ReferenceNotFound, ReferenceClosed) as refused:
+        if await _find_user(runtime, {"_id": user.id}) is None:
+            raise _wrong() from refused
+        raise Unavailable("The account is being deleted, or is not after all; try again.") from refused
     await _end_oldest(runtime, user.id, keep=tools.session_limits.per_user_max)
     return _issued(runtime, tools, user, compose_token(family.id, secret))
 
@@ -119,6 +134,7 @@ async def _end_oldest(runtime: Runtime, user_id: str, *, keep: int) -> None:
     newest_first = [("createdAt", -1), ("_id", -1)]
     surplus = await families.find({"userId": user_id}, sort=newest_first, skip=keep, limit=SURPLUS_MAX)
     if surplus:
+        # Nobody refers to a refresh token: it may go without further ado.
         await families.delete_many({"_id": {"$in": [family.id for family in surplus]}})
 
 
@@ -147,6 +163,10 @@ def _check_active(user: User) -> None:
 def _issued(runtime: Runtime, tools: Tools, user: User, refresh_token: str) -> IssuedTokens:
     access_token = tools.access_tokens.issue(user_id=user.id, roles=user.roles, now=runtime.clock.now())
     return IssuedTokens(access_token=access_token, refresh_token=refresh_token, expires_in_s=LIFETIME_S)
+
+
+def _wrong() -> Unauthenticated:
+    return Unauthenticated("The email or the password is wrong.")
 
 
 def _not_current() -> Unauthenticated:

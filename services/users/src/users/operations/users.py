@@ -7,7 +7,7 @@ from typing import Any
 from kit.identity import Caller, not_found
 from kit.paging import PageRequest, SortFields, fetch_page
 from kit.preconditions import check_if_match
-from kit.problems import AlreadyExists, FieldError, Forbidden, InvalidRequest
+from kit.problems import AlreadyExists, FieldError, Forbidden, IllegalTransition, InvalidRequest
 from kit.references.attached import Attached
 from kit.runtime import Runtime
 from kit.store import DuplicateKey
@@ -97,13 +97,14 @@ async def change_user(
     """Change what the patch names.
 
     Raises NotFound, Forbidden, WrongPassword, InvalidRequest at /password or /currentPassword, AlreadyExists at /email,
-    LastAdmin, VersionMismatch.
+    IllegalTransition of an erased user, LastAdmin, VersionMismatch.
     """
 
     async def attempt() -> User | None:
         user = await get_user(runtime, caller, user_id)
         _check_may_change(caller, user, patch)
         check_if_match(if_match, user.version)
+        check_not_erased(user, "change")
         changes = await _decided_changes(tools, caller, user, patch)
         if not changes:
             return user
@@ -121,11 +122,22 @@ async def change_user(
         raise _email_taken() from taken
 
 
+def require_self_or_admin(caller: Caller, user: User) -> None:
+    """Raises Forbidden for the treasury, which sees others' accounts and leaves them as they are."""
+    if caller.id != user.id and not caller.has(Role.ADMIN):
+        raise Forbidden("Only an admin changes another user.")
+
+
+def check_not_erased(user: User, action: str) -> None:
+    """Raises IllegalTransition: nothing leads out of an erased account, and nothing new goes into it."""
+    if user.status is Status.ERASED:
+        raise IllegalTransition("An erased account stays as it is.", from_=str(user.status), action=action, allowed=[])
+
+
 def _check_may_change(caller: Caller, user: User, patch: UserPatch) -> None:
     if "roles" in patch.model_fields_set:
         caller.require_role(Role.ADMIN)
-    if caller.id != user.id and not caller.has(Role.ADMIN):
-        raise Forbidden("Only an admin changes another user.")
+    require_self_or_admin(caller, user)
 
 
 async def _decided_changes(tools: Tools, caller: Caller, user: User, patch: UserPatch) -> Mapping[str, Any]:

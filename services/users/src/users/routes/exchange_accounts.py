@@ -7,7 +7,16 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from kit.dependencies import AttachedDep, CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
-from kit.problems import AlreadyExists, NotFound, ReferenceClosed, ReferenceNotFound, VersionMismatch
+from kit.problems import (
+    AlreadyExists,
+    IllegalTransition,
+    NotFound,
+    ReferenceClosed,
+    ReferenceConditionFailed,
+    ReferenceNotFound,
+    VersionMismatch,
+)
+from kit.references.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import KitRoute
 from kit.schemas import PageOut
@@ -29,9 +38,10 @@ router = APIRouter(prefix="/v1/exchange-accounts", route_class=KitRoute, tags=["
 
 AccountId = Annotated[Id, Path(alias="accountId")]
 
-LINK_REFUSALS = (AlreadyExists, ReferenceNotFound, ReferenceClosed)
-VERIFY_REFUSALS = (NotFound, CredentialsMismatch, VersionMismatch)
-ROTATE_REFUSALS = (NotFound, AlreadyExists, VersionMismatch)
+LINK_REFUSALS = (AlreadyExists, ReferenceNotFound, ReferenceClosed, ReferenceConditionFailed)
+CHANGE_REFUSALS = (NotFound, IllegalTransition, VersionMismatch)
+VERIFY_REFUSALS = (*CHANGE_REFUSALS, CredentialsMismatch)
+ROTATE_REFUSALS = (*CHANGE_REFUSALS, AlreadyExists)
 
 
 async def account_filters(
@@ -105,7 +115,7 @@ async def get_exchange_account(
     return render(await operations.get_account(runtime, caller, account_id), response)
 
 
-@router.patch("/{accountId}", operation_id="changeExchangeAccount", responses=documented(NotFound, VersionMismatch))
+@router.patch("/{accountId}", operation_id="changeExchangeAccount", responses=documented(*CHANGE_REFUSALS))
 async def change_exchange_account(
     *,
     runtime: RuntimeDep,
@@ -117,6 +127,18 @@ async def change_exchange_account(
 ) -> ExchangeAccountOut:
     """Change the nickname, or remove it with null."""
     return render(await operations.rename_account(runtime, caller, account_id, body, if_match), response)
+
+
+@router.delete(
+    "/{accountId}",
+    operation_id="deleteExchangeAccount",
+    status_code=204,
+    responses=delete_responses(),
+    openapi_extra=deletes("exchange_accounts"),
+)
+async def delete_exchange_account(*, account_id: AccountId, if_match: IfMatch) -> None:  # noqa: ARG001 (the deleter gets them)
+    """Delete an account that no bot uses, archived bots too: owner, treasury, admin."""
+    refuse_direct()
 
 
 @router.post("/{accountId}/verify", operation_id="verifyExchangeAccount", responses=documented(*VERIFY_REFUSALS))

@@ -8,13 +8,14 @@ from kit.dependencies import CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
 from kit.problems import AlreadyExists, Forbidden, IllegalTransition, NotFound, VersionMismatch
+from kit.references.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import PUBLIC, KitRoute
 from kit.schemas import PageOut
 from users.documents.users import User
 from users.domain.life_cycle import Action, Status
 from users.domain.roles import Role
-from users.operations import account_status
+from users.operations import account_status, erasure
 from users.operations import users as operations
 from users.problems import LastAdmin, WrongPassword
 from users.routes.tools import ToolsDep
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/v1/users", route_class=KitRoute, tags=["users"])
 UserId = Annotated[Id, Path(alias="userId")]
 Reasoned = Annotated[StatusChange, Body(default_factory=StatusChange)]
 
-CHANGE_REFUSALS = (NotFound, Forbidden, WrongPassword, AlreadyExists, LastAdmin, VersionMismatch)
+CHANGE_REFUSALS = (NotFound, Forbidden, WrongPassword, AlreadyExists, IllegalTransition, LastAdmin, VersionMismatch)
 ACTION_REFUSALS = (NotFound, Forbidden, IllegalTransition, VersionMismatch)
 
 
@@ -47,10 +48,11 @@ def render(user: User, response: Response) -> UserOut:
 
 def present(user: User) -> UserOut:
     """A user as it travels."""
+    is_erased = user.status is Status.ERASED
     return UserOut(
         user_id=user.id,
-        email=user.email,
-        display_name=user.display_name,
+        email=None if is_erased else user.email,
+        display_name=None if is_erased else user.display_name,
         roles=user.roles,
         status=user.status,
         status_reason=user.status_reason,
@@ -111,6 +113,20 @@ async def change_user(
     return render(user, response)
 
 
+@router.delete(
+    "/{userId}",
+    operation_id="deleteUser",
+    status_code=204,
+    responses=delete_responses(Forbidden, LastAdmin),
+    openapi_extra=deletes("users"),
+)
+async def delete_user(*, user_id: UserId, if_match: IfMatch) -> None:  # noqa: ARG001 (the deleter gets them)
+    """Delete a user with their exchange accounts, bots and sessions: themselves, or an admin; never the last admin.
+    A user who has stakes, rewards or entries in a balance, or a bot that is running or paused, is not deleted: such a
+    user can be erased."""
+    refuse_direct()
+
+
 @router.post("/{userId}/suspend", operation_id="suspendUser", responses=documented(*ACTION_REFUSALS, LastAdmin))
 async def suspend_user(
     *,
@@ -144,4 +160,20 @@ async def reactivate_user(
     user = await account_status.change_status(
         runtime, caller, user_id, Action.REACTIVATE, reason=body.reason, action_id=action_id, if_match=if_match
     )
+    return render(user, response)
+
+
+@router.post("/{userId}/erase", operation_id="eraseUser", responses=documented(*ACTION_REFUSALS, LastAdmin))
+async def erase_user(
+    *,
+    runtime: RuntimeDep,
+    caller: CallerDep,
+    user_id: UserId,
+    action_id: ResourceId,
+    if_match: IfMatch,
+    response: Response,
+) -> UserOut:
+    """Wipe a user's personal data and credentials, those of their exchange accounts too, and close the account for
+    good: themselves, or an admin; never the last admin. The id stays, and with it what refers to it."""
+    user = await erasure.erase_user(runtime, caller, user_id, action_id=action_id, if_match=if_match)
     return render(user, response)

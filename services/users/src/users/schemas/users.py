@@ -33,11 +33,11 @@ class StatusChange(WriteModel):
 
 
 class UserOut(ReadModel):
-    """A user, without anything secret."""
+    """A user, without anything secret. `email` and `displayName` are null once the user is erased."""
 
     user_id: str
-    email: str
-    display_name: str
+    email: str | None
+    display_name: str | None
     roles: list[Role]
     status: Status
     status_reason: str | None

@@ -1,4 +1,4 @@
-"""Removes refresh tokens that expired; they are refused before, so that nothing waits for this."""
+"""Removes refresh tokens that expired. They are refused before, so that nothing waits for it; nobody refers to one."""
 
 from kit.runtime import Runtime
 from kit.workers import Worker
