@@ -11,7 +11,7 @@ from scenes import import_markets
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
-    running = start_platform(store=os.environ.get("STORE", "mongomock"))
+    running = start_platform(store=os.environ.get("STORE", "mongomock"), AUDIT_RECHECK_S="1")
     try:
         yield running
     finally:

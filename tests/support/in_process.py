@@ -7,22 +7,25 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import structlog
 import uvicorn
 from mock_store import mock_client
 
+from kit.store import StoreClient
+
 SERVICES = ("users", "bots", "staking")
 START_S = 30.0
 STOP_S = 15.0
 POLL_S = 0.01
 ROUTED_POLL_S = 0.05
+T = TypeVar("T")
 
 
 class InProcessPlatform:
@@ -46,6 +49,7 @@ class InProcessPlatform:
         self._thread = threading.Thread(target=self._run, name="in-process platform", daemon=True)
         self._ready = threading.Event()
         self._error: BaseException | None = None
+        self.store_client: StoreClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
 
@@ -64,6 +68,11 @@ class InProcessPlatform:
         if self._error is not None:
             raise RuntimeError("an application did not stop cleanly") from self._error
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """In the loop of the applications, whose store belongs to it."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_S)
+
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
@@ -75,7 +84,7 @@ class InProcessPlatform:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        client = mock_client()
+        client = self.store_client = mock_client()
         servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
         try:
             # All are made before the first starts: Beanie marks the base classes of documents that it has bound, and
