@@ -12,6 +12,8 @@ from kit.problems import FieldError, InvalidRequest, MethodNotAllowed, Unsupport
 
 BODY_BYTES_MAX: Final = 256 * 1024
 BODY_TIMEOUT_S: Final = 10.0
+HEAD_SEGMENTS: Final = 3
+"""So many segments are the same in all paths that a template stands for: "", "v1" and a noun."""
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[None]]
 
 
@@ -35,10 +37,13 @@ class OwnApi:
         for one in operations:
             self._methods.setdefault(one.path, {})[one.method] = one
         self._segments = {path: path.split("/") for path in self._methods}
+        self._heads = {tuple(segments[:HEAD_SEGMENTS]) for segments in self._segments.values()}
 
     def find(self, path: str) -> tuple[str, dict[str, str]] | None:
         """The template that a path fits, fixed segments before variable ones, and its variables' values."""
         given = path.split("/")
+        if tuple(given[:HEAD_SEGMENTS]) not in self._heads:  # most requests are for a service
+            return None
         fitting = [
             (template, values)
             for template, segments in self._segments.items()
