@@ -7,6 +7,7 @@ from api import done
 from gateway_stand_in import Client
 
 PREFIX = "/internal/references/deletions"
+CHILDREN = "/internal/references/children"
 JSON = dict[str, Any]
 
 
@@ -45,10 +46,35 @@ async def finished(client: Client, deletion: JSON) -> None:
     assert standing["state"] == "done", standing
 
 
+async def closed(client: Client, deletion: JSON) -> list[JSON]:
+    """Closes what this service has of the relationships; what blocks the delete."""
+    body = {**_parents(deletion), "items": [{"id": deletion["id"], "epoch": deletion["epoch"]}], "count": True}
+    answer: JSON = done(await _of_gateway(client).post(f"{CHILDREN}/close", json=body))
+    assert answer["stale"] == []
+    blocked: list[JSON] = answer["blockedBy"]
+    return blocked
+
+
+async def applied(client: Client, deletion: JSON) -> None:
+    """Removes this service's children of the parent. They are few, and leaves."""
+    for one in deletion["relationships"]:
+        body = {"parent": deletion["entity"], "relationship": one["relationship"], "onDelete": one["onDelete"]}
+        body |= {"ids": [deletion["id"]], "deletionId": deletion["deletionId"]}
+        answer = done(await _of_gateway(client).post(f"{CHILDREN}/apply", json=body))
+        assert (answer["forced"], answer["more"]) == ([], False)
+    looked = done(
+        await _of_gateway(client).post(f"{CHILDREN}/look", json={**_parents(deletion), "ids": [deletion["id"]]})
+    )
+    assert looked["left"] == []
+
+
 async def removed(client: Client, operation: str, **path: str) -> None:
-    """All of it, for a document that nothing refers to."""
+    """All of it, for a document that only leaves of its own service refer to."""
     deletion = await begun(client, operation, **path)
+    if deletion["relationships"]:
+        assert await closed(client, deletion) == []
     await purged(client, deletion)
+    await applied(client, deletion)
     await finished(client, deletion)
 
 
@@ -59,4 +85,13 @@ async def _asked(client: Client, step: str, operation: str, path: JSON, if_match
 
 async def _moved(client: Client, step: str, deletion: JSON, **more: Any) -> JSON:
     body = {"deletionId": deletion["deletionId"], "epoch": deletion["epoch"], **more}
-    return done(await Client(client.gateway, client.gateway.anonymous().caller).post(f"{PREFIX}/{step}", json=body))
+    return done(await _of_gateway(client).post(f"{PREFIX}/{step}", json=body))
+
+
+def _parents(deletion: JSON) -> JSON:
+    return {"parent": deletion["entity"], "relationships": [one["relationship"] for one in deletion["relationships"]]}
+
+
+def _of_gateway(client: Client) -> Client:
+    """Its own calls, which are nobody's in particular."""
+    return client.gateway.anonymous()

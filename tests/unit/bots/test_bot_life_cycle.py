@@ -3,6 +3,7 @@
 import pytest
 
 from bots.domain.bot_life_cycle import (
+    DELETABLE,
     EDITABLE_IN,
     BotAction,
     BotStatus,
@@ -68,3 +69,7 @@ def test_the_table_of_changes_has_every_field() -> None:
 def test_field_may_be_changed(field: str, status: str, answer: str) -> None:
     refused = fields_not_editable(BotStatus(status), frozenset({field}))
     assert refused == (() if answer == "yes" else (field,))
+
+
+def test_bot_is_deleted_only_while_it_holds_no_trades() -> None:
+    assert sorted(DELETABLE) == ["archived", "created", "error", "stopped"]

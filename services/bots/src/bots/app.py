@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from bots.documents.bot_performance import BotPerformance, ClosedTrade, PerformanceHour
 from bots.documents.market_pairs import MarketPair
 from bots.documents.trading_bots import BotEvent, TradingBot
+from bots.operations.deletes import plan_delete_bot
 from bots.operations.parents import plan_change, plan_start
 from bots.routes import bots, market_pairs, performance
 from bots.settings import BotsSettings, load
@@ -34,6 +35,7 @@ def create_app(settings: BotsSettings, *, client: StoreClient | None = None, clo
         routers=(market_pairs.router, bots.router, performance.router),
         client=client,
         clock=clock,
+        deleters={"deleteBot": plan_delete_bot},
         planners={"startBot": plan_start, "changeBot": plan_change},
         workers=lambda runtime: [expired_pairs(runtime, interval_s=settings.expired_pairs_interval_s)],
         description=DESCRIPTION,

@@ -40,7 +40,7 @@ class BotPerformance(Entity):
     """`stale_hour` and `stale_closed_ms` are the first that changed since the summaries were made. `figures` is the
     performance as it travels, made at `figures_revision`."""
 
-    rules = EntityRules(key="performanceId")
+    rules = EntityRules(key="performanceId", referable_by=())
 
     bot_id: PerformanceBotRef
     revision: int

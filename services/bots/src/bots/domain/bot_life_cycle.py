@@ -41,6 +41,10 @@ TRANSITIONS: Mapping[tuple[BotStatus, BotAction], BotStatus] = MappingProxyType(
 LIVE = frozenset({BotStatus.RUNNING, BotStatus.PAUSED})
 """A bot in these holds or manages trades: its user can't be deleted, and a run of it is open."""
 
+DELETABLE = frozenset(BotStatus) - LIVE
+DELETE = "delete"
+"""Not in the table, since it leads to no state: it is possible from every one of DELETABLE."""
+
 _AT_REST = frozenset({BotStatus.CREATED, BotStatus.STOPPED, BotStatus.ERROR})
 _ALWAYS = frozenset(BotStatus)
 EDITABLE_IN: Mapping[str, frozenset[BotStatus]] = MappingProxyType(

@@ -88,17 +88,17 @@ async def _was_done(runtime: Runtime, bot: TradingBot, action_id: str) -> bool:
     return await runtime.store.collection(BotEvent).exists({"_id": action_id, "botId": bot.id})
 
 
-def _illegal(status: BotStatus, action: BotAction) -> IllegalTransition:
+def illegal(status: BotStatus, action: str) -> IllegalTransition:
     allowed = [one.value for one in allowed_actions(status)]
     return IllegalTransition(
-        f"A bot that is {status} does not {action}.", from_=status.value, action=action.value, allowed=allowed
+        f"A bot that is {status} does not {action}.", from_=status.value, action=str(action), allowed=allowed
     )
 
 
 def _changes(runtime: Runtime, caller: Caller, bot: TradingBot, action: BotAction, request: Request) -> dict[str, Any]:
     after = next_status(bot.status, action)
     if after is None:
-        raise _illegal(bot.status, action)
+        raise illegal(bot.status, action)
     now = runtime.clock.now()
     changes: dict[str, Any] = {"status": after.value, "lastActionId": request.action_id}
     runs, count = list(bot.runs), bot.run_count

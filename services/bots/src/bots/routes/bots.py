@@ -27,6 +27,7 @@ from kit.ids import Id
 from kit.preconditions import etag
 from kit.problems import (
     AlreadyExists,
+    Forbidden,
     IllegalTransition,
     NotFound,
     ReferenceClosed,
@@ -36,6 +37,7 @@ from kit.problems import (
     ReferenceUnverifiable,
     VersionMismatch,
 )
+from kit.references.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import KitRoute
 from kit.schemas import PageOut, text
@@ -192,6 +194,19 @@ async def change_bot(
     """Change what the bot's state allows: strategy and exchange account only while it is at rest."""
     bot = await operations.change_bot(runtime, caller, bot_id, body, if_match=if_match, attached=attached)
     return render(bot, response)
+
+
+@router.delete(
+    "/{botId}",
+    operation_id="deleteBot",
+    status_code=204,
+    responses=delete_responses(Forbidden, IllegalTransition),
+    openapi_extra=deletes("trading_bots"),
+)
+async def delete_bot(*, bot_id: BotId, if_match: IfMatch) -> None:  # noqa: ARG001 (the deleter gets them)
+    """Delete a bot that is created, stopped, in error or archived, with its events and its performance: its owner or
+    an admin. A bot that rewards were given for is not deleted."""
+    refuse_direct()
 
 
 @router.post(
