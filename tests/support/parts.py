@@ -97,14 +97,10 @@ class Parts:
         """The gateway's SERVICES with these guests."""
         return " ".join([self._services, *(f"{name}={self.plans[name].address}" for name in guests)])
 
-    def up(self, fault_points: Mapping[str, str] | None = None) -> None:
-        """Everything but the guests, ready; some with a point to kill themselves at."""
+    def up(self) -> None:
+        """Everything but the guests, ready."""
         for names in ([STORE], SERVICES, [GATEWAY]):
-            replicas = [replica for name in names for replica in self.replicas(name)]
-            for replica in replicas:
-                point = (fault_points or {}).get(replica)
-                self.begin(replica, **({"FAULT_POINT": point} if point else {}))
-            self.until_ready(*replicas)
+            self.start(*(replica for name in names for replica in self.replicas(name)))
 
     def start(self, *names: str, **environment: str) -> None:
         """Return when they are ready; a gateway is once it has every service's document. `environment` is for this
@@ -185,9 +181,6 @@ class Parts:
     def running(self) -> list[str]:
         """Those that were started and not stopped."""
         return list(self._running)
-
-    def is_alive(self, name: str) -> bool:
-        return self._running[name].poll() is None
 
     def pid(self, name: str) -> int:
         return self._running[name].pid

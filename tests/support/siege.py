@@ -4,14 +4,15 @@ started again at once. After every round the clients rest, and what is stored is
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from api import sign_in
-from parts import Parts
-from processes import POLL_S
-from rest import Found, entities_here, found_at_rest
+from parts import START_S, Parts
+from processes import POLL_S, until
+from rest import entities_here, found_at_rest
 from scenes import import_markets
 from turmoil import Family, Turmoil, broken_promises
 
@@ -19,9 +20,9 @@ from bench.parents import make_in
 from kit.store import StoreClient
 
 FAMILIES = 500
-FAMILIES_LOW = 200
-REACHED_S = 40.0
-READY_S = 40.0
+FAMILIES_LOW = 500
+REACHED_S = 60.0
+MORE_S = 30.0
 REST_S = 45.0
 MORE_CREATES = 10
 OUTSIDE = "from outside"
@@ -45,34 +46,34 @@ class Round:
 
 
 class Siege:
-    """`points`: for each process where it kills itself, in this order; it is started with the first."""
+    """Of a platform that is up."""
 
-    def __init__(self, parts: Parts, points: Mapping[str, Sequence[str]], seed: int = 1) -> None:
+    def __init__(self, parts: Parts, seed: int = 1) -> None:
         self._parts = parts
-        self._waiting = {name: deque(of_its) for name, of_its in points.items()}
-        self._armed = {name: waiting.popleft() for name, waiting in self._waiting.items()}
+        self._armed: dict[str, str] = {}
         self._random = random.Random(seed)
         self._families: list[Family] = []
         self._used: list[Family] = []
-        self._token = ""
-        self.rounds: list[Round] = []
-
-    def up(self) -> None:
-        self._parts.up(self._armed)
-        admin = sign_in(self._parts.gateway_url, *self._parts.admin)
+        admin = sign_in(parts.gateway_url, *parts.admin)
         import_markets(admin, "binance")
         self._token = admin.token or ""
+        self.rounds: list[Round] = []
 
-    def run_points(self) -> None:
-        """Rounds until every point was come to, or given up."""
-        while self._armed:
-            self._round(dict(self._armed))
+    def run_points(self, points: Mapping[str, str]) -> None:
+        """A round in which each of these processes kills itself at its point."""
+        self._armed = dict(points)
+        for name, point in points.items():
+            self._parts.kill(name)
+            self._parts.begin(name, FAULT_POINT=point)
+        for name in points:
+            until(partial(self._is_up_or_dead, name), f"{name} was not ready", START_S)
+        self._round()
 
     def run_outside(self, victims: Sequence[str]) -> None:
         """A round in which each of these is killed at a moment of no particular kind."""
-        self._round({}, victims)
+        self._round(victims)
 
-    def _round(self, wanted: Mapping[str, str], victims: Sequence[str] = ()) -> None:
+    def _round(self, victims: Sequence[str] = ()) -> None:
         began, this = time.monotonic(), Round()
         self.rounds.append(this)
         self._refill()
@@ -81,10 +82,8 @@ class Siege:
                 time.sleep(self._random.uniform(0.3, 1.2))
                 self._parts.kill(victim)
                 this.kills.append((victim, OUTSIDE))
-                self._parts.begin(victim)
-                self._until_ready(this)
-            self._until_reached(wanted, this)
-            self._until_ready(this)
+                self._parts.start(victim)
+            self._until_reached(this)
             self._until_more_creates(turmoil, this)
         self._used += turmoil.used
         this.told = turmoil.told
@@ -92,80 +91,44 @@ class Siege:
         self._check(this)
         this.seconds = time.monotonic() - began
 
-    def _until_reached(self, wanted: Mapping[str, str], this: Round) -> None:
+    def _until_reached(self, this: Round) -> None:
+        """Who has killed itself is started again, without a point."""
         give_up_at = time.monotonic() + REACHED_S
-        while any(self._armed.get(name) == point for name, point in wanted.items()):
-            self._bury(this)
-            if time.monotonic() > give_up_at:
-                for name, point in wanted.items():
-                    if self._armed.get(name) == point:
-                        this.faults.append(f"{name} never came to {point}")
-                        self._parts.kill(name)
-                        self._begin(name)
-                return
+        while self._armed and time.monotonic() < give_up_at:
+            for name in [name for name in self._armed if self._parts.has_killed_itself(name)]:
+                this.kills.append((name, self._armed.pop(name)))
+                self._parts.begin(name)
             time.sleep(POLL_S)
+        for name, point in self._armed.items():
+            this.faults.append(f"{name} never came to {point}")
+            self._parts.kill(name)
+            self._parts.begin(name)
+        self._parts.until_ready(*self._parts.running())
 
-    def _until_ready(self, this: Round) -> None:
-        """Whoever died meanwhile is started again too."""
-        give_up_at = time.monotonic() + READY_S
-        while time.monotonic() < give_up_at:
-            self._bury(this)
-            if all(self._is_up(name) for name in self._parts.running()):
-                return
-            time.sleep(POLL_S)
-        this.faults.append(f"not everything was ready within {READY_S:g} s")
-
-    def _is_up(self, name: str) -> bool:
+    def _is_up_or_dead(self, name: str) -> bool:
+        """What the round before left to be finished may have led it to its point already."""
         try:
-            return self._parts.is_alive(name) and self._parts.is_ready(name)
-        except AssertionError:  # it has ended in this moment
-            return False
+            return self._parts.is_ready(name)
+        except AssertionError:
+            return self._parts.has_killed_itself(name)
 
     def _until_more_creates(self, turmoil: Turmoil, this: Round) -> None:
         wanted = turmoil.count("create: 201") + MORE_CREATES
-        give_up_at = time.monotonic() + READY_S
+        give_up_at = time.monotonic() + MORE_S
         while turmoil.count("create: 201") < wanted:
-            self._bury(this)
             if time.monotonic() > give_up_at:
-                this.faults.append(f"no {MORE_CREATES} creates more within {READY_S:g} s")
+                this.faults.append(f"no {MORE_CREATES} creates more within {MORE_S:g} s")
                 return
             time.sleep(POLL_S)
 
-    def _bury(self, this: Round) -> None:
-        """Start those again that have killed themselves, each with its next point."""
-        for name, point in list(self._armed.items()):
-            if self._parts.has_killed_itself(name):
-                this.kills.append((name, point))
-                self._begin(name)
-
-    def _begin(self, name: str) -> None:
-        points = self._waiting[name]
-        if points:
-            self._armed[name] = points.popleft()
-            self._parts.begin(name, FAULT_POINT=self._armed[name])
-        else:
-            self._armed.pop(name, None)
-            self._parts.begin(name)
-
     def _check(self, this: Round) -> None:
-        found = self._at_rest(this)
+        url, prefix = self._parts.store_url, self._parts.prefix
+        found = asyncio.run(found_at_rest(url, prefix, entities_here(), REST_S))
         this.intents = found.intents
         this.faults += [f"unfinished: {one}" for one in found.unfinished]
         this.faults += [f"an intent is left: {one}" for one in found.joined.intents]
         this.faults += [f"dangling: {one}" for one in found.joined.dangling]
         this.faults += broken_promises(self._used, found.users, found.accounts, found.bots)
-
-    def _at_rest(self, this: Round) -> Found:
-        """Recovery may come to armed points too: whoever dies is started again until all is at rest."""
-        entities = entities_here()
-        give_up_at = time.monotonic() + REST_S
-        while True:
-            self._until_ready(this)
-            kills = len(this.kills)
-            found = asyncio.run(found_at_rest(self._parts.store_url, self._parts.prefix, entities, 1.0))
-            self._bury(this)
-            if time.monotonic() > give_up_at or (not found.unfinished and len(this.kills) == kills):
-                return found
 
     def _refill(self) -> None:
         if len(self._families) < FAMILIES_LOW:

@@ -16,7 +16,7 @@ from scenes import bot_request
 AT_ONCE = 6
 CREATES = 6
 ANSWER_S = 30.0
-PAUSE_AFTER_FAILURE_S = 0.1
+PAUSE_S = 0.7
 STOP_S = 60.0
 LOST = "lost"  # the connection broke: it may have happened, or happen yet
 NOT_SENT = "not sent"  # no gateway listens
@@ -84,7 +84,9 @@ class Turmoil:
     async def _run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         headers = {"Authorization": f"Bearer {self.token}"}
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+        # A connection for each: on one that was kept, a DELETE whose answer was lost would be sent again unasked.
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as http:
             await asyncio.gather(*(self._worker(http) for _ in range(AT_ONCE)))
 
     async def _worker(self, http: aiohttp.ClientSession) -> None:
@@ -92,7 +94,10 @@ class Turmoil:
         while self.families and not self._stopping.is_set():
             family = self.families.pop()
             self.used.append(family)
-            await scenes[len(self.used) % len(scenes)](Client(self, http, family))
+            client = Client(self, http, family)
+            await scenes[len(self.used) % len(scenes)](client)
+            if client.is_in_vain:
+                await asyncio.sleep(PAUSE_S)
 
     def gateways(self) -> list[str]:
         """Any of them first; the next one is for when it does not listen."""
@@ -139,6 +144,7 @@ class Client:
     turmoil: Turmoil
     http: aiohttp.ClientSession
     family: Family
+    is_in_vain: bool = False  # something could not be done or said
 
     async def create(self) -> None:
         family = self.family
@@ -184,8 +190,7 @@ class Client:
                 told = LOST
             break
         self.turmoil.told[f"{what}: {told}"] += 1
-        if told in UNCERTAIN or told == NOT_SENT:
-            await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+        self.is_in_vain |= told in UNCERTAIN or told == NOT_SENT
         return told
 
     async def _told(self, method: str, url: str, body: Any, keep: Callable[[Any], None] | None) -> str:
