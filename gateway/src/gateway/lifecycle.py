@@ -28,7 +28,7 @@ from gateway.membership.page import ReferencesPage
 from gateway.membership.registries import RegistryReader
 from gateway.merged_openapi import MergedDocument
 from gateway.metrics import GatewayMetrics
-from gateway.own_api import OwnApi
+from gateway.own_api import OwnApi, OwnOperation
 from gateway.pages import Pages
 from gateway.proxy import Proxy
 from gateway.references import ReferenceChecks
@@ -89,8 +89,7 @@ class Running:
         )
         deletion_page = DeletionPage(self._calls, timeout_s=settings.request_timeout_s)
         self.integrity = self._made_integrity(settings)
-        own = [*self._references_page().operations(), deletion_page.operation(), *self.integrity.operations()]
-        api = OwnApi(identity, own)
+        api = OwnApi(identity, self._own_operations(deletion_page))
         self.merged = MergedDocument(lambda: self.catalogue, api.documented())
         self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged, api=api)
         self.proxy = Proxy(
@@ -115,6 +114,9 @@ class Running:
     @property
     def catalogue(self) -> Catalogue:
         return self.discovery.assembly.catalogue
+
+    def _own_operations(self, deletion_page: DeletionPage) -> list[OwnOperation]:
+        return [*self._references_page().operations(), deletion_page.operation(), *self.integrity.operations()]
 
     def _made_integrity(self, settings: GatewaySettings) -> Integrity:
         def begin_delete(deletion_id: str, caller: Caller) -> None:

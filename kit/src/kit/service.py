@@ -90,8 +90,7 @@ def build_service(
     )
     # Routes are taken as they are: an included router is matched twice per request, and its routes are built anew.
     entities: dict[str, str] = {}
-    deletes = (deletion_router(deleters or {}, entities), children_router(), removal_router())
-    for router in (*routers, reference_router(planners or {}), *deletes, audit_router()):
+    for router in (*routers, *_internal_routers(planners or {}, deleters or {}, entities)):
         app.router.routes.extend(router.routes)
     document = build_document(
         service=name, version=version, description=description, tags=tags, routes=app.router.routes
@@ -101,8 +100,7 @@ def build_service(
     entities |= deleted_entities(document)
     check_deleters(entities, deleters or {})
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to give a document of one's own
-    app.router.routes.extend(health_routes(metrics, plan.ping))
-    app.router.routes.append(_document_route(document))
+    app.router.routes.extend([*health_routes(metrics, plan.ping), _document_route(document)])
     app.state.metrics = metrics
     app.state.rules = plan.rules = RequestRules(
         service=name,
@@ -114,6 +112,19 @@ def build_service(
     app.add_exception_handler(HTTPException, render_http_exception)
     app.add_middleware(RequestMiddleware, metrics=metrics, requests_max=settings.requests_max)
     return app
+
+
+def _internal_routers(
+    planners: Mapping[str, Planner], deleters: Mapping[str, Deleter], entities: Mapping[str, str]
+) -> tuple[APIRouter, ...]:
+    """What the gateway asks."""
+    return (
+        reference_router(planners),
+        deletion_router(deleters, entities),
+        children_router(),
+        removal_router(),
+        audit_router(),
+    )
 
 
 def _document_route(document: dict[str, Any]) -> Route:

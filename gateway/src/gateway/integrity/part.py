@@ -114,16 +114,20 @@ class Part:
         await self._calls.ask(self._service, "records/save", body)
 
     async def _registered_at(self, planned: Planned, owner: str) -> str | None:
-        """When it was registered with its owner, as that says before a child is read; None if it is not."""
-        if planned.relationship.kind != REFERENCE:
+        """When it was registered with its owner, as that says before a child is read; None if it is not. One that names
+        a parent by two discriminators is registered once: what one of them finds says nothing of the other."""
+        if planned.relationship.kind != REFERENCE or self._names_twice(planned):
             return None
         if owner not in self._registered:
             found = await ServiceOwnerSide(self._calls, owner).registered()
             self._registered[owner] = {(one.relationship, one.parent): one.at for one in found}
         return self._registered[owner].get((planned.relationship.name, planned.relationship.parent))
 
+    def _names_twice(self, planned: Planned) -> bool:
+        named = (planned.relationship.name, planned.relationship.parent)
+        return sum((one.get("relationship"), one.get("parent")) == named for one in self._said) > 1
+
     async def _mark_validated(self, planned: Planned, owner: str, registered_at: str) -> None:
-        """A polymorphic relationship with two discriminators for one parent is validated by the later one too."""
         body = {
             "relationship": planned.relationship.name,
             "parent": planned.relationship.parent,

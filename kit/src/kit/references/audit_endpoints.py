@@ -13,7 +13,7 @@ from kit.problems import FieldError, InvalidRequest
 from kit.references.audit import PAGE
 from kit.references.audit_findings import Asked, Child, Names, Relationship, relationships
 from kit.references.audit_record_endpoints import limit_of, record_routes, texts_of
-from kit.references.audit_records import ReferenceAudit, ReferenceAuditReport
+from kit.references.audit_records import ReferenceAudit, ReferenceAuditFigure, ReferenceAuditReport
 from kit.references.audit_sides import StoreChildSide, StoreOwnerSide, StoreParentSide
 from kit.references.publication import published_entities
 from kit.references.reading import (
@@ -31,7 +31,12 @@ from kit.runtime import Runtime
 
 PREFIX = "/internal/references/audit"
 REFUSED = "no-such"
-AUDIT_RECORDS: tuple[type[Record], ...] = (ReferenceAudit, ReferenceAuditReport, QuarantinedRow)
+AUDIT_RECORDS: tuple[type[Record], ...] = (
+    ReferenceAudit,
+    ReferenceAuditReport,
+    ReferenceAuditFigure,
+    QuarantinedRow,
+)
 _log = structlog.get_logger("kit.repair")
 _OPTIONS: dict[str, Any] = {"include_in_schema": False, "openapi_extra": WITHOUT_IDEMPOTENCY}
 

@@ -11,10 +11,11 @@ from kit.documents import Record
 from kit.references.declaration import SEPARATOR
 from kit.schemas import format_timestamp
 from kit.store import DuplicateKey, Index, Store, index
-from kit.store.rows import Row
+from kit.store.rows import Row, Rows
 
 NAME = "reference_audits"
 REPORTS_NAME = "reference_audit_reports"
+FIGURES_NAME = "reference_audit_figures"
 KEPT_MAX = 50
 REPORTS_MAX = 2_000
 RUNNING = "running"
@@ -56,10 +57,24 @@ class ReferenceAuditReport(Record):
         indexes: ClassVar[tuple[Index, ...]] = (index("audit"),)
 
 
+class ReferenceAuditFigure(Record):
+    """What the last audit that read all of a relationship says of it; `id` is as a report's, without the audit."""
+
+    relationship: str
+    parent: str
+    orphan_count: int
+    children_read: int
+    checked_at: datetime
+
+    class Settings:
+        name = FIGURES_NAME
+
+
 class AuditRecords:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._heads = store.rows(NAME)
         self._reports = store.rows(REPORTS_NAME)
+        self._figures = store.rows(FIGURES_NAME)
         self._clock = clock
 
     async def begin(self, head: Mapping[str, Any]) -> bool:
@@ -104,11 +119,13 @@ class AuditRecords:
         """False if the audit is not known here."""
         if await self._heads.find_one({"_id": audit_id}, fields=["_id"]) is None:
             return False
-        key = SEPARATOR.join((audit_id, report["relationship"], report["parent"], report.get("value") or ""))
-        values = {"audit": audit_id, "report": dict(report), "checkedAt": self._clock.now()}
-        if not await self._reports.update_one({"_id": key}, {"$set": values}):
-            with suppress(DuplicateKey):
-                await self._reports.insert({"_id": key, **values})
+        key = SEPARATOR.join((report["relationship"], report["parent"], report.get("value") or ""))
+        now = self._clock.now()
+        said = {"audit": audit_id, "report": dict(report), "checkedAt": now}
+        await _put(self._reports, f"{audit_id}{SEPARATOR}{key}", said)
+        if report.get("isComplete"):
+            names = ("relationship", "parent", "orphanCount", "childrenRead")
+            await _put(self._figures, key, {**{name: report[name] for name in names}, "checkedAt": now})
         return True
 
     async def finish(self, audit_id: str, owner: Mapping[str, Any] | None, reason: str | None) -> bool:
@@ -128,19 +145,16 @@ class AuditRecords:
     async def figures(self) -> list[dict[str, Any]]:
         """Of every relationship, what the last audit that read it all says, with its age."""
         now = self._clock.now()
-        found: dict[tuple[str, str], dict[str, Any]] = {}
-        for head in await self._heads.find({}, fields=["startedAt"], sort=[("startedAt", 1)], limit=KEPT_MAX):
-            for one in await self._reports.find({"audit": head["_id"]}, limit=REPORTS_MAX):
-                report = one["report"]
-                if report.get("isComplete"):
-                    found[report["relationship"], report["parent"]] = {
-                        "relationship": report["relationship"],
-                        "parent": report["parent"],
-                        "orphanCount": report["orphanCount"],
-                        "childrenRead": report["childrenRead"],
-                        "ageS": (now - one["checkedAt"]).total_seconds(),
-                    }
-        return list(found.values())
+        return [
+            {
+                "relationship": one["relationship"],
+                "parent": one["parent"],
+                "orphanCount": one["orphanCount"],
+                "childrenRead": one["childrenRead"],
+                "ageS": (now - one["checkedAt"]).total_seconds(),
+            }
+            for one in await self._figures.find({}, sort=[("_id", 1)], limit=REPORTS_MAX)
+        ]
 
     async def _forget(self) -> None:
         old = await self._heads.find(
@@ -150,6 +164,12 @@ class AuditRecords:
             ids = [one["_id"] for one in old]
             await self._reports.delete_many({"audit": {"$in": ids}})
             await self._heads.delete_many({"_id": {"$in": ids}})
+
+
+async def _put(rows: Rows, key: str, values: Mapping[str, Any]) -> None:
+    if not await rows.update_one({"_id": key}, {"$set": values}):
+        with suppress(DuplicateKey):  # the same was put there by whoever drove it before
+            await rows.insert({"_id": key, **values})
 
 
 def head_body(head: Row) -> dict[str, Any]:
