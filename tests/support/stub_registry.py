@@ -15,8 +15,8 @@ class StubRegistry:
         self.stub = stub
         self.steps = steps
         self.rows: dict[tuple[str, str], Json] = {}
-        self.closings: dict[str, str] = {}
-        self._count = 0
+        self.closings: dict[str, int] = {}
+        self.closed: set[str] = set()
         handlers: dict[str, Handler] = {
             "list": self._list,
             "remove": self._marked("remove", "removed"),
@@ -69,19 +69,20 @@ class StubRegistry:
         return handler
 
     async def _close(self, seen: Seen, reply: Reply) -> None:
-        self._count += 1
-        self.closings[self._called("close", seen)] = f"token{self._count}"
-        await reply(200, {"voided": 0})
+        relationship = self._called("close", seen)
+        self.closings[relationship] = self.closings.get(relationship, 0) + 1
+        self.closed.add(relationship)
+        await reply(200, {"number": self.closings[relationship], "voided": 0})
 
     async def _look(self, seen: Seen, reply: Reply) -> None:
-        token = self.closings.get(self._called("look", seen))
-        await reply(200, {"closed": token is not None, "token": token})
+        relationship = self._called("look", seen)
+        await reply(200, {"closed": relationship in self.closed, "number": self.closings.get(relationship, 0)})
 
     async def _open(self, seen: Seen, reply: Reply) -> None:
         relationship = self._called("open", seen)
-        if self.closings.get(relationship) == seen.json["token"]:
-            self.closings.pop(relationship, None)
-        await reply(200, {"open": relationship not in self.closings})
+        if self.closings.get(relationship) == seen.json["number"]:
+            self.closed.discard(relationship)
+        await reply(200, {"open": relationship not in self.closed})
 
     def _called(self, step: str, seen: Seen) -> str:
         assert seen.context is not None

@@ -116,14 +116,12 @@ async def hangs(*_: Any) -> None:
 
 
 class TestRemoval:
-    async def test_child_closes_then_the_owner_forgets_then_the_child_closes_once_more(
-        self, admin: Any, registries: Registries
-    ) -> None:
+    async def test_child_closes_before_the_owner_marks_it_removed(self, admin: Any, registries: Registries) -> None:
         for _ in range(2):
             registries.steps.clear()
             answer = await admin.delete(f"/v1/references/{USER}")
             assert answer.status_code == 200
-            assert registries.steps == [("bots", "close"), ("users", "remove"), ("bots", "close")]
+            assert registries.steps == [("bots", "close"), ("users", "remove")]
             said = answer.json()
             assert (said["relationship"], said["service"], said["state"]) == (USER, "bots", "removed")
             assert [(one["owner"], one["state"]) for one in said["registrations"]] == [("users", "removed")]
@@ -141,7 +139,7 @@ class TestRemoval:
 
     async def test_every_owner_of_a_polymorphic_one_is_told(self, admin: Any, registries: Registries) -> None:
         assert (await admin.delete(f"/v1/references/{SOURCE}")).status_code == 200
-        assert registries.steps == [("bots", "close"), ("bots", "remove"), ("users", "remove"), ("bots", "close")]
+        assert registries.steps == [("bots", "close"), ("bots", "remove"), ("users", "remove")]
         assert {one["state"] for one in (await shown(admin, SOURCE))["registrations"]} == {"removed"}
 
     @pytest.mark.parametrize("name", ["never.heard", "words", "a.b.c", "trading_bots.*"])
@@ -168,7 +166,7 @@ class TestRemoval:
     ) -> None:
         await platform.users.stop()
         assert (await admin.delete("/v1/references/trading_bots.marketPair")).status_code == 200
-        assert registries.steps == [("bots", "close"), ("bots", "remove"), ("bots", "close")]
+        assert registries.steps == [("bots", "close"), ("bots", "remove")]
 
     async def test_owner_that_is_down_is_named_and_the_command_goes_on_from_there(
         self, platform: Any, admin: Any, registries: Registries
@@ -177,10 +175,18 @@ class TestRemoval:
         said = problem(await admin.delete(f"/v1/references/{USER}"), 503, "unavailable")
         assert "users" in said["detail"]
         assert "repeat the command" in said["detail"]
-        assert USER in registries.bots.closings, "no write of it is taken meanwhile"
+        assert USER in registries.bots.closed, "no write of it is taken meanwhile"
         await platform.users.start()
         assert (await admin.delete(f"/v1/references/{USER}")).status_code == 200
         assert registries.users.rows[USER, "users"]["state"] == "removed"
+
+    async def test_it_is_told_if_somebody_restored_it_meanwhile(
+        self, platform: Any, admin: Any, registries: Registries
+    ) -> None:
+        await shown(admin)
+        row = registries.users.rows[USER, "users"]
+        platform.users.answers["POST", PREFIX + "remove"] = replies(200, {"relationships": [row]})
+        problem(await admin.delete(f"/v1/references/{USER}"), 409, "restored-meanwhile")
 
 
 class TestServiceThatIsGone:
@@ -250,6 +256,11 @@ class TestReturn:
         await admin.delete(f"/v1/references/{USER}")
         platform.bots.answers["POST", PREFIX + "open"] = replies(200, {"open": False})
         problem(await admin.post(f"/v1/references/{USER}/restore"), 409, "removed-meanwhile")
+        registries.steps.clear()
+        row = {**registries.users.rows[USER, "users"], "state": "removed"}
+        platform.users.answers["POST", PREFIX + "restore"] = replies(200, {"relationships": [row]})
+        problem(await admin.post(f"/v1/references/{USER}/restore"), 409, "removed-meanwhile")
+        assert registries.steps == [("bots", "look")], "it is not opened then"
 
     @pytest.mark.parametrize("down", ["bots", "users"])
     async def test_it_is_not_opened_while_somebody_cannot_be_asked(
@@ -262,4 +273,4 @@ class TestReturn:
         assert ("bots", "open") not in registries.steps
         await getattr(platform, down).start()
         assert (await admin.post(f"/v1/references/{USER}/restore")).status_code == 200
-        assert registries.bots.closings == {}
+        assert registries.bots.closed == set()

@@ -16,6 +16,7 @@ from kit.documents import Entity
 from kit.problems import ReferenceClosed
 from kit.references.declaration import CASCADE, RESTRICT
 from kit.references.registry import Application, Consent, Registry
+from kit.references.removal import Wholly
 from kit.references.rules import EntityRules
 
 pytestmark = pytest.mark.anyio
@@ -31,17 +32,20 @@ class Leaf(Entity):
         name = "leaves"
 
 
-async def remove(office: Office, relationship: str) -> None:
-    """As the gateway does for an operator."""
-    await office.references.removal.close(relationship)
-    await office.references.registry.remove(relationship, NOW)
-    await office.references.removal.close(relationship)
+async def remove(office: Office, relationship: str) -> bool:
+    """As the gateway does for an operator; whether it is removed now."""
+    number, _ = await office.references.removal.close(relationship)
+    rows = await office.references.registry.remove(relationship, NOW, number=number)
+    return all(row["state"] == "removed" for row in rows)
 
 
 async def restore(office: Office, relationship: str) -> bool:
+    """The same for its return."""
     closed = await office.references.removal.look(relationship)
-    await office.references.registry.restore(relationship, NOW)
-    return not closed.closed or await office.references.removal.open(relationship, closed.token)
+    rows = await office.references.registry.restore(relationship, NOW, number=closed.number)
+    if any(row["state"] != "registered" for row in rows):
+        return False
+    return not closed.closed or await office.references.removal.open(relationship, closed.number)
 
 
 class TestChild:
@@ -71,12 +75,12 @@ class TestChild:
         )
         slot = {"kind": "change", "token": "c", "refs": [mine], "version": 1, "patch": [], "unset": []}
         await rows.update_one({"_id": stored.id}, {"$set": {"_intent": slot}})
-        assert await office.references.removal.close(PERSON) == 2
+        assert await office.references.removal.close(PERSON) == (1, 2)
         assert [row["_id"] for row in await office.intents()] == ["b"]
         kept = await office.row(stored)
         assert kept is not None
         assert "_intent" not in kept
-        assert await office.references.removal.close(PERSON) == 0
+        assert await office.references.removal.close(PERSON) == (2, 0)
 
     @pytest.mark.parametrize("step", ["insert", "find"])
     async def test_write_between_two_of_its_steps_is_not_committed(
@@ -88,7 +92,7 @@ class TestChild:
         one = desk()
         task = asyncio.create_task(office.references.create(one, attached(one)))
         await held.gate.reached.wait()
-        assert await office.references.removal.close(PERSON) == 1
+        assert await office.references.removal.close(PERSON) == (1, 1)
         held.gate.open()
         with pytest.raises(ReferenceClosed):
             await task
@@ -104,23 +108,25 @@ class TestChild:
 
     async def test_it_is_opened_only_by_who_saw_it_closed_as_it_is(self, office: Office) -> None:
         removal = office.references.removal
-        assert not (await removal.look(PERSON)).closed
-        assert await removal.open(PERSON, None)
+        assert await removal.look(PERSON) == Wholly(closed=False, number=0)
+        assert await removal.open(PERSON, 0)
         await removal.close(PERSON)
-        first = await removal.look(PERSON)
-        assert first.closed
+        assert await removal.look(PERSON) == Wholly(closed=True, number=1)
         await removal.close(PERSON)
-        assert not await removal.open(PERSON, first.token)
-        second = await removal.look(PERSON)
-        assert second.closed
-        assert await removal.open(PERSON, second.token)
-        assert await removal.open(PERSON, second.token), "its answer may have been lost"
+        assert not await removal.open(PERSON, 1)
+        assert await removal.look(PERSON) == Wholly(closed=True, number=2)
+        assert await removal.open(PERSON, 2)
+        assert await removal.open(PERSON, 2), "its answer may have been lost"
         one = desk()
         await office.references.create(one, attached(one))
 
+    async def test_every_closing_has_a_number_of_its_own(self, office: Office) -> None:
+        numbers = await asyncio.gather(*(office.references.removal.close(PERSON) for _ in range(5)))
+        assert sorted(number for number, _ in numbers) == [1, 2, 3, 4, 5]
+
     async def test_relationship_that_this_version_does_not_declare_is_closed_all_the_same(self, office: Office) -> None:
         for relationship in ("desks.gone", "tables.deskId"):
-            assert await office.references.removal.close(relationship) == 0
+            assert await office.references.removal.close(relationship) == (1, 0)
             assert (await office.references.removal.look(relationship)).closed
 
 
@@ -144,26 +150,44 @@ class TestOwner:
 
     async def test_deletes_leave_out_what_is_removed_until_it_is_restored(self, registered: Office) -> None:
         registry = registered.references.registry
-        assert [row["state"] for row in await registry.remove(VISIT, NOW)] == ["removed"]
+        assert [row["state"] for row in await registry.remove(VISIT, NOW, number=1)] == ["removed"]
         assert await self.names(registered) == ["tickets.deskId"]
         assert await self.names(registered, "cases") == ["logs.sourceId", "visits.caseId"]
-        assert [row["state"] for row in await registry.remove(VISIT, NOW)] == ["removed"], "it may be repeated"
-        assert [row["state"] for row in await registry.restore(VISIT, NOW)] == ["registered"]
+        assert [row["state"] for row in await registry.remove(VISIT, NOW, number=1)] == ["removed"], (
+            "it may be repeated"
+        )
+        assert [row["state"] for row in await registry.restore(VISIT, NOW, number=1)] == ["registered"]
         assert await self.names(registered) == ["tickets.deskId", VISIT]
-        assert await registry.remove("never.heard", NOW) == []
+        assert await registry.remove("never.heard", NOW, number=1) == []
+
+    async def test_of_two_commands_the_one_by_the_later_closing_holds(self, registered: Office) -> None:
+        registry = registered.references.registry
+
+        async def state(step: str, number: int) -> str:
+            act = registry.remove if step == "remove" else registry.restore
+            (row,) = await act(VISIT, NOW, number=number)
+            return str(row["state"])
+
+        assert await state("restore", 1) == "registered"
+        assert await state("remove", 1) == "registered", "its closing was opened"
+        assert await state("remove", 3) == "removed"
+        assert await state("restore", 2) == "removed", "it was closed again since"
+        assert await state("remove", 2) == "removed"
+        assert await state("restore", 2) == "removed"
+        assert await state("restore", 3) == "registered"
 
     async def test_what_returns_is_no_longer_validated(self, registered: Office) -> None:
         rows = registered.store.rows("reference_registry")
         await rows.update_one({"_id": f"{VISIT}|desks"}, {"$set": {"validatedAt": NOW}})
-        await registered.references.registry.remove(VISIT, NOW)
-        (row,) = await registered.references.registry.restore(VISIT, NOW)
+        await registered.references.registry.remove(VISIT, NOW, number=1)
+        (row,) = await registered.references.registry.restore(VISIT, NOW, number=1)
         assert not {"validatedAt", "removedAt"} & row.keys()
 
     async def test_polymorphic_relationship_is_removed_for_each_of_its_parents(self, registered: Office) -> None:
         registry = registered.references.registry
         wishes = [Application("notes.aboutId", parent, RESTRICT) for parent in ("desks", "cases")]
         assert await registry.register("shop", wishes, NOW) == []
-        assert {row["parent"] for row in await registry.remove("notes.aboutId", NOW)} == {"desks", "cases"}
+        assert {row["parent"] for row in await registry.remove("notes.aboutId", NOW, number=None)} == {"desks", "cases"}
         refused = await registry.register("shop", wishes, NOW)
         assert [(one.code, one.parent) for one in refused] == [("removed", "desks"), ("removed", "cases")]
 
@@ -173,24 +197,23 @@ class TestOwner:
         assert (refused.code, refused.parent) == ("not-referable", "leaves")
 
 
-@pytest.mark.parametrize("seed", range(25))
-async def test_of_removing_and_restoring_at_once_one_wins_and_nothing_is_written_while_it_is_removed(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(40))
+async def test_of_removing_and_restoring_at_once_nothing_is_open_that_is_removed(seed: int) -> None:
     client, faults = faulty_client(seed)
     office = await Office(client, faults=faults).start()
     door = "desks.door"
-    await remove(office, door)
-    operators = [remove(office, door), restore(office, door), remove(office, door)]
+    if seed % 2:
+        assert await remove(office, door)
+    operators = [remove(office, door), restore(office, door), remove(office, door), restore(office, door)]
     random.Random(seed).shuffle(operators)
     await asyncio.gather(*operators)
     row = await office.store.rows("reference_registry").find_one({"_id": f"{door}|rooms"})
     assert row is not None
-    is_closed = (await office.references.removal.look(door)).closed
     one = desk()
     if row["state"] == "removed":
-        assert is_closed
         with pytest.raises(ReferenceClosed):
             await office.references.create(one, attached(one))
-        assert await restore(office, door)
+    assert await restore(office, door)
     await office.references.create(one, attached(one))
 
 
@@ -206,16 +229,16 @@ class TestOverHttp:
         return answer.json()
 
     async def test_each_step_is_a_call_that_may_be_repeated(self, gateway: Client) -> None:
-        assert await self.asked(gateway, "look", relationship=PERSON) == {"closed": False, "token": None}
+        assert await self.asked(gateway, "look", relationship=PERSON) == {"closed": False, "number": 0}
+        for number in (1, 2):
+            assert await self.asked(gateway, "close", relationship=PERSON) == {"number": number, "voided": 0}
+        assert await self.asked(gateway, "look", relationship=PERSON) == {"closed": True, "number": 2}
+        assert await self.asked(gateway, "open", relationship=PERSON, number=1) == {"open": False}
         for _ in range(2):
-            assert await self.asked(gateway, "close", relationship=PERSON) == {"voided": 0}
-        token = (await self.asked(gateway, "look", relationship=PERSON))["token"]
-        assert await self.asked(gateway, "open", relationship=PERSON, token="another") == {"open": False}
-        for _ in range(2):
-            assert await self.asked(gateway, "open", relationship=PERSON, token=token) == {"open": True}
+            assert await self.asked(gateway, "open", relationship=PERSON, number=2) == {"open": True}
         door = "desks.door"
         for step, state in (("remove", "removed"), ("remove", "removed"), ("restore", "registered")):
-            (row,) = (await self.asked(gateway, step, relationship=door))["relationships"]
+            (row,) = (await self.asked(gateway, step, relationship=door, number=1))["relationships"]
             assert (row["parent"], row["state"]) == ("rooms", state)
 
     async def test_registry_is_listed_as_it_is(self, gateway: Client) -> None:
@@ -234,5 +257,5 @@ class TestOverHttp:
     @pytest.mark.parametrize("name", ["", "desks", "desks.*", "desks.personId|x", "d" * 120 + ".x", 7])
     async def test_what_is_no_relationship_is_refused(self, gateway: Client, name: Any) -> None:
         for step in ("close", "look", "open", "remove", "restore"):
-            answer = await gateway.post(f"{PATH}/{step}", json={"relationship": name})
+            answer = await gateway.post(f"{PATH}/{step}", json={"relationship": name, "number": 1})
             assert answer.status_code == 422

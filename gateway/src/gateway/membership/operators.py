@@ -1,10 +1,10 @@
 """An operator removes a relationship, or brings it back: the steps of both, each of which may be repeated.
 
-Removing: its child's service closes it as a whole and voids what is under way; every owner marks it removed; the
-child's service closes it once more, in case somebody was restoring it. Restoring: the child's service tells how it is
-closed, every owner registers it, the child's service opens it if it is still closed like that. So while a write of it
-can be committed it is registered, and deletes of its parents ask the child. Whoever dies in the middle leaves it
-closed, and the same command goes on from there.
+Removing: its child's service closes it as a whole and voids what is under way, then every owner marks it removed.
+Restoring: the child's service tells by which number it was closed last, every owner registers it by that number, then
+the child's service opens it, if it was not closed again. So while a write of it can be committed it is registered, and
+deletes of its parents ask the child (`kit.references.removal`). Whoever dies in the middle leaves it closed, and the
+same command goes on from there.
 
 Deletes pass a removed relationship by: its children may be left naming parents that are gone. A restored one is no
 longer validated, until an audit says so.
@@ -18,7 +18,7 @@ import structlog
 from gateway.catalogue import Catalogue
 from gateway.forwarding import problem_of
 from gateway.internal import InternalCalls, json_object
-from gateway.membership.registries import PREFIX, Registries, RegistryReader, read_rows
+from gateway.membership.registries import PREFIX, REGISTERED, Registries, RegistryReader, read_rows
 from gateway.registration import Registration
 from gateway.upstream_errors import NotSentError, UpstreamError
 from kit.identity import Caller
@@ -52,6 +52,14 @@ class RemovedMeanwhile(Problem):
     title = "The relationship was removed again"
 
 
+class RestoredMeanwhile(Problem):
+    """Another operator restored the relationship while it was being removed; it stays registered."""
+
+    status = 409
+    code = "restored-meanwhile"
+    title = "The relationship was restored"
+
+
 class Operators:
     def __init__(
         self,
@@ -66,17 +74,20 @@ class Operators:
         self._catalogue = catalogue
 
     async def remove(self, relationship: str, by: Caller, *, service_is_gone: bool) -> dict[str, Any]:
-        """Raises NotFound, ServiceInUse, ServiceUnknown, and Unavailable for whom has to be asked again."""
+        """Raises NotFound, ServiceInUse, ServiceUnknown, RestoredMeanwhile, and Unavailable for whom has to be asked
+        again."""
         registries = await self._reader.read()
         service = self._service(relationship, registries)
         _log.warning("removing a relationship", relationship=relationship, by=by.id, service_is_gone=service_is_gone)
+        number = None
         if service_is_gone:
             await self._check_gone(service)
         else:
-            await self._child(service, "close", relationship)
-        rows = await self._at_owners("remove", relationship, registries, gone=service if service_is_gone else None)
-        if not service_is_gone:
-            await self._child(service, "close", relationship)
+            number = _number(await self._child(service, "close", relationship))
+        gone = service if service_is_gone else None
+        rows = await self._at_owners("remove", relationship, registries, number=number, gone=gone)
+        if any(row["state"] == REGISTERED for row in rows):
+            raise RestoredMeanwhile("Look at GET /v1/references, and repeat the command that is meant.")
         _log.warning("relationship removed", relationship=relationship, by=by.id)
         return {"relationship": relationship, "service": service, "state": "removed", "registrations": rows}
 
@@ -86,13 +97,15 @@ class Operators:
         service = self._service(relationship, registries)
         _log.warning("restoring a relationship", relationship=relationship, by=by.id)
         closed = await self._child(service, "look", relationship)
-        rows = await self._at_owners("restore", relationship, registries)
-        if closed.get("closed") is not False:
-            opened = await self._child(service, "open", relationship, token=closed.get("token"))
-            if opened.get("open") is not True:
-                raise RemovedMeanwhile("Look at GET /v1/references, and repeat the command that is meant.")
+        number = _number(closed)
+        rows = await self._at_owners("restore", relationship, registries, number=number)
+        is_open = all(row["state"] == REGISTERED for row in rows)
+        if is_open and closed.get("closed") is not False:
+            is_open = (await self._child(service, "open", relationship, number=number)).get("open") is True
+        if not is_open:
+            raise RemovedMeanwhile("Look at GET /v1/references, and repeat the command that is meant.")
         _log.warning("relationship restored", relationship=relationship, by=by.id)
-        return {"relationship": relationship, "service": service, "state": "registered", "registrations": rows}
+        return {"relationship": relationship, "service": service, "state": REGISTERED, "registrations": rows}
 
     def _service(self, relationship: str, registries: Registries) -> str:
         """Whose it is: by the documents, or as an owner remembers it."""
@@ -137,7 +150,7 @@ class Operators:
         raise ServiceInUse(f"{service} answers. Stop it first, or remove the relationship without serviceIsGone.")
 
     async def _at_owners(
-        self, step: str, relationship: str, registries: Registries, *, gone: str | None = None
+        self, step: str, relationship: str, registries: Registries, *, number: int | None, gone: str | None = None
     ) -> list[dict[str, Any]]:
         """At the owner of every parent, and at everyone who remembers the relationship. Raises Unavailable if one of
         these can't be asked; the others have done it then. Who is meant by an undeclared relationship only the owners
@@ -148,7 +161,8 @@ class Operators:
         rows: list[dict[str, Any]] = []
         for owner in sorted(wanted - waiting.keys()):
             try:
-                said = await self._calls[owner].post(PREFIX + step, {"relationship": relationship}, timeout_s=STEP_S)
+                asked = {"relationship": relationship, "number": number}
+                said = await self._calls[owner].post(PREFIX + step, asked, timeout_s=STEP_S)
                 rows += [{**row, "owner": owner} for row in read_rows(json_object(said))]
             except UpstreamError as error:
                 waiting[owner] = f"{owner}: {error}"
@@ -169,6 +183,13 @@ class Operators:
             for one in document.relationships
             if one.name == relationship and (owner := catalogue.owners.get(one.parent)) is not None
         }
+
+
+def _number(said: Mapping[str, Any]) -> int:
+    number = said.get("number")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise Unavailable("The child's service does not say how often the relationship was closed; try again.")
+    return number
 
 
 def _reasons(unknown: Mapping[str, str]) -> str:

@@ -22,8 +22,8 @@ class ReferenceClosure(Record):
     epoch: int = 0
     closed: bool
     at: datetime | None = None
-    token: str | None = None
-    """Of the closing of a whole relationship, so that only who has seen it opens it."""
+    number: int | None = None
+    """How often a whole relationship was closed."""
 
     class Settings:
         name = NAME

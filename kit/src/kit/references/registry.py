@@ -8,7 +8,7 @@ from typing import Any
 from kit.documents import Entity, Record, Stored
 from kit.references.declaration import SEPARATOR, OnDelete, Reference
 from kit.store import DuplicateKey, Store
-from kit.store.rows import Row
+from kit.store.rows import Filter, Row
 from kit.store.sessions import Session
 
 NAME = "reference_registry"
@@ -32,6 +32,9 @@ class ReferenceRegistration(Record):
     state: str
     registered_at: datetime
     validated_at: datetime | None = None
+    removed_by: int | None = None
+    restored_by: int | None = None
+    """The closings of the relationship by which it was removed and restored last."""
 
     class Settings:
         name = NAME
@@ -133,21 +136,38 @@ class Registry:
             raise RuntimeError(f"{NAME} has over {LISTED_MAX} rows")
         return rows
 
-    async def remove(self, relationship: str, now: datetime) -> list[Row]:
-        """Marks it removed, for each of its parents here; its rows. From here on deletes leave its children alone."""
-        return await self._marked(relationship, REGISTERED, {"$set": {"state": REMOVED, "removedAt": now}})
+    async def remove(self, relationship: str, now: datetime, *, number: int | None) -> list[Row]:
+        """Marks it removed, for each of its parents here; its rows. From here on deletes leave its children alone.
+        `number` is that of its closing at the child's service, None if that is gone. A row stays that was restored by
+        that number or a later one."""
+        removed: dict[str, Any] = {"$set": {"state": REMOVED, "removedAt": now}}
+        where: dict[str, Any] = {"relationship": relationship}
+        if number is not None:
+            where["$or"] = [{"restoredBy": {"$exists": False}}, {"restoredBy": {"$lt": number}}]
+            removed["$max"] = {"removedBy": number}
+        return await self._marked(relationship, [(where, removed)])
 
-    async def restore(self, relationship: str, now: datetime) -> list[Row]:
-        """Registers it anew; its rows. Deletes passed its children by meanwhile: only an audit validates it again."""
+    async def restore(self, relationship: str, now: datetime, *, number: int) -> list[Row]:
+        """Registers it anew; its rows. A row stays that was removed by a later number. Deletes passed its children by
+        meanwhile: only an audit validates it again."""
+        not_later = {"$or": [{"removedBy": {"$exists": False}}, {"removedBy": {"$lte": number}}]}
+        registered = {
+            "$set": {"state": REGISTERED, "registeredAt": now},
+            "$unset": {"removedAt": "", "validatedAt": ""},
+            "$max": {"restoredBy": number},
+        }
         return await self._marked(
             relationship,
-            REMOVED,
-            {"$set": {"state": REGISTERED, "registeredAt": now}, "$unset": {"removedAt": "", "validatedAt": ""}},
+            [
+                ({"relationship": relationship, "state": REMOVED, **not_later}, registered),
+                ({"relationship": relationship, "state": REGISTERED}, {"$max": {"restoredBy": number}}),
+            ],
         )
 
-    async def _marked(self, relationship: str, before: str, update: Mapping[str, Any]) -> list[Row]:
+    async def _marked(self, relationship: str, updates: Sequence[tuple[Filter, Filter]]) -> list[Row]:
         async with self._store.session() as session:
-            await self._rows.update_many({"relationship": relationship, "state": before}, update, session=session)
+            for where, update in updates:
+                await self._rows.update_many(where, update, session=session)
             return await self._rows.find({"relationship": relationship}, limit=PARENTS_MAX, session=session)
 
     def _judged(self, service: str, wish: Application) -> Refusal | None:

@@ -1,7 +1,7 @@
 """What the gateway asks for an operator: an owner's registry, and both halves of the removal of a relationship."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kit.dependencies import RuntimeDep
 from kit.references.declaration import RELATIONSHIP_CHARACTERS_MAX
 from kit.references.internal_routes import add_route
-from kit.references.reading import body_of, json_response, malformed, text_of, typed
+from kit.references.reading import body_of, json_response, malformed, number_of, text_of
 from kit.references.registry import REGISTERED
 from kit.routing import KitRoute
 from kit.schemas import format_timestamp
@@ -38,43 +38,43 @@ async def listed(runtime: RuntimeDep) -> Response:
 
 
 async def remove(request: Request, runtime: RuntimeDep) -> Response:
-    relationship = await _relationship(request)
-    rows = await runtime.references.registry.remove(relationship, runtime.clock.now())
-    _log.warning("relationship removed", relationship=relationship, parents=[row["parent"] for row in rows])
-    return json_response({"relationships": [_row(row) for row in rows]})
+    body = await body_of(request)
+    relationship = _named(body)
+    number = None if body.get("number") is None else number_of(body, "number", "")
+    rows = await runtime.references.registry.remove(relationship, runtime.clock.now(), number=number)
+    return _told("removal of a relationship", relationship, rows)
 
 
 async def restore(request: Request, runtime: RuntimeDep) -> Response:
-    relationship = await _relationship(request)
-    rows = await runtime.references.registry.restore(relationship, runtime.clock.now())
-    _log.warning("relationship restored", relationship=relationship, parents=[row["parent"] for row in rows])
+    body = await body_of(request)
+    relationship, number = _named(body), number_of(body, "number", "")
+    rows = await runtime.references.registry.restore(relationship, runtime.clock.now(), number=number)
+    return _told("return of a relationship", relationship, rows)
+
+
+def _told(what: str, relationship: str, rows: Sequence[Mapping[str, Any]]) -> Response:
+    _log.warning(what, relationship=relationship, states={row["parent"]: row["state"] for row in rows})
     return json_response({"relationships": [_row(row) for row in rows]})
 
 
 async def close(request: Request, runtime: RuntimeDep) -> Response:
-    relationship = await _relationship(request)
-    voided = await runtime.references.removal.close(relationship)
-    _log.warning("relationship closed", relationship=relationship, voided=voided)
-    return json_response({"voided": voided})
+    relationship = _named(await body_of(request))
+    number, voided = await runtime.references.removal.close(relationship)
+    _log.warning("relationship closed", relationship=relationship, number=number, voided=voided)
+    return json_response({"number": number, "voided": voided})
 
 
 async def look(request: Request, runtime: RuntimeDep) -> Response:
-    found = await runtime.references.removal.look(await _relationship(request))
-    return json_response({"closed": found.closed, "token": found.token})
+    found = await runtime.references.removal.look(_named(await body_of(request)))
+    return json_response({"closed": found.closed, "number": found.number})
 
 
 async def reopen(request: Request, runtime: RuntimeDep) -> Response:
     body = await body_of(request)
-    relationship, token = _named(body), body.get("token")
-    is_open = await runtime.references.removal.open(
-        relationship, None if token is None else typed(token, str, "/token")
-    )
+    relationship, number = _named(body), number_of(body, "number", "")
+    is_open = await runtime.references.removal.open(relationship, number)
     _log.warning("relationship opened" if is_open else "relationship stays closed", relationship=relationship)
     return json_response({"open": is_open})
-
-
-async def _relationship(request: Request) -> str:
-    return _named(await body_of(request))
 
 
 def _named(body: Mapping[str, Any]) -> str:
