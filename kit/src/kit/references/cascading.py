@@ -65,7 +65,7 @@ class Cascade:
             return Applied()
         if rule is SET_NULL:
             return Applied(set_null=await self._set_null(rows, naming, parent_ids, found), more=more)
-        if naming.child in self._leaves:
+        if await self._is_leaf(naming.child):
             return Applied(removed=await self._remove_leaves(rows, naming, parent_ids, found), more=more)
         await self._force(naming, parent_ids, found, deletion_id)
         reached("apply:forced")
@@ -90,6 +90,10 @@ class Cascade:
         await self._parts.remove(entity, [one.id for one in doomed])
         return removed
 
+    async def _is_leaf(self, entity: str) -> bool:
+        """Nobody may refer to it, nor could before this version."""
+        return entity in self._leaves and not await self._registry.relationships_to(entity)
+
     async def _set_null(self, rows: Rows, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row]) -> int:
         """A field that is null is absent. The version grows, so that a change under way misses."""
         where = {"$and": [{"_id": {"$in": [row["_id"] for row in found]}}, naming.children(parent_ids)]}
@@ -97,7 +101,7 @@ class Cascade:
         return await rows.update_many(where, update)
 
     async def _remove_leaves(self, rows: Rows, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row]) -> int:
-        """Nobody may ever refer to them, so nobody has to be asked."""
+        """Nobody refers to them, so nobody has to be asked."""
         ids = [row["_id"] for row in found]
         await self._parts.announce(naming.child, ids)
         removed = await rows.delete_many({"$and": [{"_id": {"$in": ids}}, naming.children(parent_ids)]})

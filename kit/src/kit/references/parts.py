@@ -8,7 +8,9 @@ from kit.clock import Clock
 from kit.documents import Part, Record, Stored
 from kit.references.declaration import SEPARATOR
 from kit.store import Store
+from kit.store.hidden import INTENT, is_create_intent
 from kit.store.rows import Row
+from kit.store.sessions import Session
 
 NAME = "reference_removed_aggregates"
 PAGE = 500
@@ -47,21 +49,24 @@ class Parts:
         await self._rows.insert_many(rows)  # one that is known already is as good
 
     async def remove(self, entity: str, ids: Sequence[str]) -> int:
-        """At most PAGES_MAX pages of them; what is left the sweep finds. How many were removed."""
+        """The parts of those of them that are gone: one may be there still, or again. At most PAGES_MAX pages; what is
+        left the sweep finds. How many were removed."""
         removed = 0
         for collection, field in self._of.get(entity, ()):
-            rows = self._store.rows(collection)
+            left = set(ids)
             for _ in range(PAGES_MAX):
-                page = await rows.find({field: {"$in": list(ids)}}, fields=["_id"], limit=PAGE)
-                if page:
-                    removed += await rows.delete_many({"_id": {"$in": [row["_id"] for row in page]}})
-                if len(page) < PAGE:
+                page, there = await self._page(entity, collection, field, left)
+                doomed = [row["_id"] for row in page if row[field] not in there]
+                if doomed:
+                    removed += await self._store.rows(collection).delete_many({"_id": {"$in": doomed}})
+                left -= there
+                if len(page) < PAGE or not left:
                     break
         return removed
 
     async def sweep(self) -> None:
-        """One look at what was announced. An announcement goes if this process saw it, saw it again a minute later on
-        its own monotonic clock, the aggregate is gone, and no part is left."""
+        """One look at what was announced. An announcement goes if this process saw the aggregate gone, saw it gone
+        again a minute later on its own monotonic clock, and no part is left."""
         now = self._clock.monotonic()
         still: dict[str, float] = {}
         after = ""
@@ -75,19 +80,36 @@ class Parts:
         self._seen = still
 
     async def _look_at(self, entity: str, ids: Sequence[str], now: float, still: dict[str, float]) -> None:
-        there = await self._store.rows(entity).find({"_id": {"$in": list(ids)}}, fields=["_id"], limit=len(ids))
-        gone = sorted(set(ids) - {row["_id"] for row in there})
-        left = await self.remove(entity, gone) if gone else 0
+        async with self._store.session(fenced=True) as session:
+            there = await self._there(entity, ids, session)
+        gone = [one for one in ids if one not in there]
+        removed = await self.remove(entity, gone) if gone else 0
         ended: list[str] = []
-        for one in ids:
+        for one in gone:
             key = f"{entity}{SEPARATOR}{one}"
             first = self._seen.get(key, now)
-            if one in gone and not left and now - first >= SEEN_TWICE_AFTER_S:
+            if not removed and now - first >= SEEN_TWICE_AFTER_S:
                 ended.append(key)
             else:
                 still[key] = first
         if ended:
             await self._rows.delete_many({"_id": {"$in": ended}})
+
+    async def _page(self, entity: str, collection: str, field: str, ids: set[str]) -> tuple[list[Row], set[str]]:
+        """Parts, and which of their aggregates were there after them: a part of one that was not is of an earlier
+        life."""
+        where = {field: {"$in": sorted(ids)}}
+        async with self._store.session(fenced=True) as session:
+            page = await self._store.rows(collection).find(where, fields=[field], limit=PAGE, session=session)
+            return page, await self._there(entity, sorted({row[field] for row in page}), session)
+
+    async def _there(self, entity: str, ids: Sequence[str], session: Session | None) -> set[str]:
+        """Those that are documents. An intent has no parts yet."""
+        if not ids:
+            return set()
+        where = {"_id": {"$in": list(ids)}}
+        rows = await self._store.rows(entity).find(where, fields=[INTENT], limit=len(ids), session=session)
+        return {row["_id"] for row in rows if not is_create_intent(row)}
 
 
 def _by_entity(page: Sequence[Row]) -> dict[str, list[str]]:
