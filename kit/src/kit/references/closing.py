@@ -59,7 +59,7 @@ class Closer:
     async def close(self, wanted: Sequence[Closing]) -> list[str]:
         """Closes, and voids every intent that refers to what is closed until a look finds none. The keys that a newer
         delete has closed or an owner has opened since: whoever asked for these is overtaken."""
-        async with self._store.session() as session:
+        async with self._store.session(fenced=True) as session:  # all may be closed already: then nothing is written
             stale = await self._write(wanted, session)
             reached("close:written")
             namings = {one.key: one.naming for one in wanted if one.key not in stale}
