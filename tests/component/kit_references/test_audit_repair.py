@@ -25,7 +25,7 @@ BADGE = "badges.personId"
 def repairs(office: Office, documents: tuple[type[Stored], ...] = PEOPLE_DOCUMENTS) -> Repairs:
     registry = Registry(office.store, documents, service="office", consent=Consent(None))
     parts = Parts(office.store, documents, clock=office.clock)
-    deletions = Deletions(office.store, documents, registry, parts, clock=office.clock)
+    deletions = Deletions(office.store, registry, parts, clock=office.clock)
     return Repairs(office.store, documents, service="office", deletions=deletions, parts=parts, clock=office.clock)
 
 

@@ -83,8 +83,8 @@ class DeletionRecords:
         return await self._rows.find_one({"_id": deletion_id})
 
     async def unfinished(self) -> list[Row]:
-        """The oldest first."""
-        return await self._rows.find({"open": True}, sort=[("_id", 1)], limit=UNFINISHED_MAX)
+        """Those first of which nobody has said anything for longest: where there are too many, each has its turn."""
+        return await self._rows.find({"open": True}, sort=[("updatedAt", 1), ("_id", 1)], limit=UNFINISHED_MAX)
 
     async def set(self, deletion_id: str, values: Mapping[str, Any]) -> None:
         """Nothing happens to one that is final."""

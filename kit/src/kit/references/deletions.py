@@ -5,11 +5,10 @@ before the mark, so that no marked document is without one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kit.clock import Clock
-from kit.documents import Entity, Stored
 from kit.fault_points import reached
 from kit.identity import ADMIN, Caller
 from kit.ids import new_id
@@ -33,7 +32,7 @@ CHANGED = "changed"
 class Standing:
     """Where a deletion stands. `state` is the record's; "changed" if the document is no longer as its delete wants it,
     which the deleter explains when it is asked again. `relationships` are those that a coordinator has to ask, `fresh`
-    says that this call marked or purged it."""
+    says that this call purged it, `requested_by` who asked for it first."""
 
     state: str
     deletion_id: str = ""
@@ -44,6 +43,7 @@ class Standing:
     blocked_by: tuple[Mapping[str, Any], ...] = ()
     other: str | None = None
     fresh: bool = False
+    requested_by: str | None = None
     progress: Mapping[str, int] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
@@ -57,19 +57,17 @@ class Standing:
             "blockedBy": [dict(one) for one in self.blocked_by],
             "other": self.other,
             "fresh": self.fresh,
+            "requestedBy": self.requested_by,
             "progress": dict(self.progress),
         }
 
 
 class Deletions:
-    def __init__(
-        self, store: Store, documents: Sequence[type[Stored]], registry: Registry, parts: Parts, *, clock: Clock
-    ) -> None:
+    def __init__(self, store: Store, registry: Registry, parts: Parts, *, clock: Clock) -> None:
         self._store = store
         self._registry = registry
         self._parts = parts
         self.records = DeletionRecords(store, clock=clock)
-        self._entities = {one.collection_name() for one in documents if issubclass(one, Entity)}
 
     async def begin(self, service: str, entity: str, plan: DeletePlan, requested_by: str | None) -> Standing:
         """Marks the document, or finds the deletion that it is in already. Raises NotFound, VersionMismatch."""
@@ -84,13 +82,13 @@ class Deletions:
                 return await self._joined(at, entity, plan.id)
             deletion_id = f"{service}.{new_id()}"
             if await self._mark(entity, plan, at, deletion_id, requested_by):
-                return await self.resume(deletion_id, fresh=True)
+                return await self.resume(deletion_id)
             again = await self._row(entity, plan.id)
             if again is not None and parent_at(again) == at:
                 return Standing(CHANGED, entity=entity, id=plan.id)
         raise Unavailable("The document is being deleted and refused by many at once; try again.")
 
-    async def resume(self, deletion_id: str, *, fresh: bool = False) -> Standing:
+    async def resume(self, deletion_id: str) -> Standing:
         """Where the deletion stands, by the document itself. Raises NotFound for an unknown deletion."""
         record = await self.records.find(deletion_id)
         if record is None:
@@ -99,7 +97,7 @@ class Deletions:
             return _standing(record)
         for _ in range(TRIES_MAX):
             row = await self._row(record["entity"], record["documentId"])
-            settled = await self._settled(record, row, fresh=fresh)
+            settled = await self._settled(record, row)
             if settled is not None:
                 return settled
         raise Unavailable("The deletion changes too fast to be looked at; try again.")
@@ -124,7 +122,7 @@ class Deletions:
         purging = at.after(Step.PURGE)
         stored = ParentAt(purging.state, purging.epoch, deletion_id, tuple(plan))
         moved = await self._moved(record, at, stored)
-        return await self.resume(deletion_id, fresh=moved)
+        return replace(await self.resume(deletion_id), fresh=moved)
 
     async def finish(self, deletion_id: str, epoch: int, progress: Mapping[str, int]) -> Standing:
         """Removes the document; its parts after it."""
@@ -195,7 +193,7 @@ class Deletions:
             return await self.resume(known["_id"])
         return Standing(records.OVERTAKEN, entity=entity, id=document_id, other=at.deletion)
 
-    async def _settled(self, record: Row, row: Row | None, *, fresh: bool) -> Standing | None:
+    async def _settled(self, record: Row, row: Row | None) -> Standing | None:
         """The record brought up to the document. None: look again."""
         deletion_id, epoch = record["_id"], int(record["epoch"])
         if row is None:
@@ -203,7 +201,7 @@ class Deletions:
             return _standing({**record, "state": records.DONE})
         at = parent_at(row)
         if at.deletion == deletion_id:
-            return await self._under_way(record, at, fresh=fresh)
+            return await self._under_way(record, at)
         if at.state is not ParentState.ACTIVE:
             await self.records.end(deletion_id, records.OVERTAKEN, **({"other": at.deletion} if at.deletion else {}))
             return _standing({**record, "state": records.OVERTAKEN, "other": at.deletion})
@@ -215,7 +213,7 @@ class Deletions:
             return _standing({**record, "state": records.ABANDONED})
         return None
 
-    async def _under_way(self, record: Row, at: ParentAt, *, fresh: bool) -> Standing:
+    async def _under_way(self, record: Row, at: ParentAt) -> Standing:
         async with self._store.session(fenced=True) as session:
             known = await self._registry.relationships_to(record["entity"], session=session)
         registered = {one.relationship: referring(one) for one in known}
@@ -225,9 +223,7 @@ class Deletions:
             followed = list(registered.values())
         if record["state"] != at.state.value:
             await self.records.set(record["_id"], {"state": at.state.value})
-        return _standing(
-            {**record, "state": at.state.value, "epoch": at.epoch}, relationships=tuple(followed), fresh=fresh
-        )
+        return _standing({**record, "state": at.state.value, "epoch": at.epoch}, tuple(followed))
 
 
 def referring(one: RegisteredRelationship) -> dict[str, str]:
@@ -235,7 +231,7 @@ def referring(one: RegisteredRelationship) -> dict[str, str]:
     return {"relationship": one.relationship, "service": one.service, "onDelete": one.on_delete.value}
 
 
-def _standing(record: Row, *, relationships: tuple[Mapping[str, Any], ...] = (), fresh: bool = False) -> Standing:
+def _standing(record: Row, relationships: tuple[Mapping[str, Any], ...] = ()) -> Standing:
     return Standing(
         record["state"],
         record["_id"],
@@ -244,7 +240,7 @@ def _standing(record: Row, *, relationships: tuple[Mapping[str, Any], ...] = (),
         int(record["epoch"]),
         relationships,
         tuple(record.get("blockedBy") or ()),
-        record.get("other"),
-        fresh,
-        record.get("progress") or {},
+        other=record.get("other"),
+        requested_by=record.get("requestedBy"),
+        progress=record.get("progress") or {},
     )

@@ -75,7 +75,7 @@ class References:
             if plan.is_guarded
         }
         self.parts = Parts(store, documents, clock=clock)
-        self.deletions = Deletions(store, documents, self.registry, self.parts, clock=clock)
+        self.deletions = Deletions(store, self.registry, self.parts, clock=clock)
         self.namings = Namings(documents)
         self.closer = Closer(store, self.namings, clock=clock)
         self.removal = Removal(store, documents, clock=clock)
