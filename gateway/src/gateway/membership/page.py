@@ -9,10 +9,10 @@ import orjson
 
 from gateway.answers import answer
 from gateway.catalogue import Catalogue
+from gateway.membership.described import LISTED, PATH, REMOVED, RESTORED, ROLE, catalogue_body
 from gateway.membership.operators import Operators
 from gateway.membership.registries import RegistryReader
 from gateway.own_api import OwnOperation
-from gateway.references_page import LISTED, PATH, REMOVED, RESTORED, ROLE, catalogue_body
 from gateway.request import Request
 from kit.problems import FieldError, InvalidRequest, NotFound
 

@@ -136,7 +136,7 @@ class Registry:
             raise RuntimeError(f"{NAME} has over {LISTED_MAX} rows")
         return rows
 
-    async def remove(self, relationship: str, now: datetime, *, number: int | None) -> list[Row]:
+    async def remove(self, relationship: str, now: datetime, *, number: int | None = None) -> list[Row]:
         """Marks it removed, for each of its parents here; its rows. From here on deletes leave its children alone.
         `number` is that of its closing at the child's service, None if that is gone. A row stays that was restored by
         that number or a later one."""
