@@ -137,9 +137,14 @@ def _is_outdated(closed: Closed, epochs: Mapping[str, int]) -> bool:
 
 
 def closed_problem(closures: Sequence[Closed]) -> ReferenceClosed:
-    return ReferenceClosed(
-        "A document that this one refers to is being deleted.", closed=[named_by(closed.key) for closed in closures]
+    named = [named_by(closed.key) for closed in closures]
+    removed = sorted({one["relationship"] for one, closed in zip(named, closures, strict=True) if closed.is_whole})
+    detail = (
+        f"An operator has removed {', '.join(removed)}: nothing may refer by it."
+        if removed
+        else "A document that this one refers to is being deleted."
     )
+    return ReferenceClosed(detail, closed=named)
 
 
 def still_taken(fields: Sequence[str]) -> AlreadyExists:
