@@ -60,8 +60,9 @@ class _Deleters:
         if deleter is None:
             raise NotFound("The operation deletes nothing.")
         if_match = None if body.get("ifMatch") is None else number_of(body, "ifMatch", "")
-        plan = await deleter(runtime, caller, object_of(body.get("pathParameters", {}), "/pathParameters"), if_match)
-        return self._entities[operation_id], plan
+        values = object_of(body.get("pathParameters"), "/pathParameters")
+        parameters = {name: text_of(values, name, "/pathParameters") for name in values}
+        return self._entities[operation_id], await deleter(runtime, caller, parameters, if_match)
 
 
 async def resume(request: Request, runtime: RuntimeDep) -> Response:
@@ -126,7 +127,9 @@ def _progress(body: Mapping[str, Any]) -> dict[str, int]:
 
 def _blocked(said: Any, where: str) -> dict[str, Any]:
     one = object_of(said, where)
-    ids = [typed(name, str, f"{where}/ids") for name in typed(one.get("ids"), list, f"{where}/ids")]
+    ids = typed(one.get("ids"), list, f"{where}/ids")
+    for position, one_id in enumerate(ids):
+        typed(one_id, str, f"{where}/ids/{position}")
     return {"relationship": text_of(one, "relationship", where), "count": number_of(one, "count", where), "ids": ids}
 
 

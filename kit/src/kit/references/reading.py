@@ -12,6 +12,8 @@ from kit import strict_json
 from kit.problems import FieldError, InvalidRequest
 
 T = TypeVar("T")
+NUMBER_MAX = 2**63 - 1
+"""What a store keeps."""
 
 
 async def body_of(request: Request) -> dict[str, Any]:
@@ -21,7 +23,7 @@ async def body_of(request: Request) -> dict[str, Any]:
 def number_of(value: Mapping[str, Any], name: str, where: str) -> int:
     """A whole number, zero or more."""
     number = value.get(name)
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= NUMBER_MAX:
         raise malformed(f"{where}/{name}")
     return number
 
