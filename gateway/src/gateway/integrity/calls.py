@@ -8,7 +8,8 @@ import orjson
 
 from gateway.client import SmallAnswer
 from gateway.internal import InternalCalls, json_object
-from gateway.upstream_errors import UpstreamError
+from gateway.upstream_errors import AnswerLostError, NotSentError, UpstreamError
+from kit.problems import Unavailable
 
 PREFIX: Final = "/internal/references/audit/"
 TRIES_MAX: Final = 4
@@ -22,12 +23,14 @@ Answer = dict[str, Any]
 
 
 class NotAnsweredError(Exception):
-    """The service could not be asked, or answered something else than what was asked for."""
+    """The service could not be asked, or answered something else than what was asked for. `is_down`: it, or its store,
+    is not there now, so that it is worth being asked again later."""
 
-    def __init__(self, service: str, reason: str) -> None:
+    def __init__(self, service: str, reason: str, *, is_down: bool = False) -> None:
         super().__init__(f"{service} cannot be asked: {reason}"[:REASON_LENGTH_MAX])
         self.service = service
         self.reason = reason[:REASON_LENGTH_MAX]
+        self.is_down = is_down
 
 
 class AuditCalls:
@@ -54,7 +57,8 @@ class AuditCalls:
         try:
             return _object(service, await called.post(PREFIX + path, body or {}, timeout_s=TIMEOUT_S))
         except UpstreamError as error:
-            raise NotAnsweredError(service, str(error)) from error
+            is_down = isinstance(error, NotSentError | AnswerLostError)
+            raise NotAnsweredError(service, str(error), is_down=is_down) from error
 
     async def ask_all(
         self, path: str, body: Mapping[str, Any] | None = None
@@ -77,7 +81,8 @@ class AuditCalls:
 
 def _object(service: str, answer: SmallAnswer) -> Answer:
     if answer.status != 200:
-        raise NotAnsweredError(service, f"it answers {answer.status}{_detail(answer.body)}")
+        is_down = answer.status == Unavailable.status
+        raise NotAnsweredError(service, f"it answers {answer.status}{_detail(answer.body)}", is_down=is_down)
     try:
         return json_object(answer)
     except UpstreamError as error:

@@ -104,10 +104,16 @@ class Part:
                 recheck_after_s=self._recheck_s,
             )
         except NotAnsweredError as error:
+            self._raise_if_gone(error)
             return not_checked(said, str(error))
         if report.is_clean and registered_at is not None:
             await self._mark_validated(planned, planned.owner, registered_at)
         return report.body()
+
+    def _raise_if_gone(self, error: NotAnsweredError) -> None:
+        """A part can only go on where it is kept: whoever finds the service there again goes on with it."""
+        if error.service == self._service and error.is_down:
+            raise error
 
     async def _save(self, report: Mapping[str, Any]) -> None:
         body = {"auditId": self._audit_id, "report": report}
@@ -154,6 +160,7 @@ class Part:
                 recheck_after_s=self._recheck_s,
             )
         except NotAnsweredError as error:
+            self._raise_if_gone(error)
             return {"service": self._service, "isComplete": False, "reason": str(error), "stuck": [], "undeclared": []}
         report.undeclared = [one for one in report.undeclared if one.service not in self._catalogue.missing]
         return report.body()
