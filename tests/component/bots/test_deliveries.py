@@ -1,5 +1,6 @@
 """Deliveries of samples and trades: repeated, in any order, by whom they may be, and what is refused."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -175,6 +176,22 @@ async def test_bad_sample_is_refused_at_its_field(refusing: BotsService, field: 
     bot = {"botId": new_id()}
     answer = await refusing.deliver(refusing.engine, bot, "samples", [sample(), sample(1, **{field: value})])
     assert pointers(problem(answer, 422, "invalid-request")) == {f"/samples/1/{field}"}
+
+
+async def test_sample_of_a_day_to_come_is_refused(markets: BotsService, owner: Trader) -> None:
+    bot = await markets.created(owner)
+
+    def ahead(hours: float) -> str:
+        return (markets.clock.now() + timedelta(hours=hours)).isoformat()
+
+    done(await markets.deliver(owner.client, bot, "samples", [sample(ts=ahead(23.9))]))
+    batch = [sample(), sample(ts=ahead(24.1))]
+    answer = await markets.deliver(owner.client, bot, "samples", batch)
+    assert pointers(problem(answer, 422, "invalid-request")) == {"/samples/1/ts"}
+    many = {"bots": [{"botId": bot["botId"], "samples": batch}]}
+    references = [bot_reference(bot["botId"])]
+    answer = await markets.engine.post("/v1/performance/samples", json=many, references=references)
+    assert pointers(problem(answer, 422, "invalid-request")) == {"/bots/0/samples/1/ts"}
 
 
 @pytest.mark.parametrize(

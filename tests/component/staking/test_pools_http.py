@@ -195,3 +195,15 @@ async def test_funding_again_with_the_same_key_is_done_once(service: Stakers) ->
     assert done(first) == done(again)
     assert again.headers["idempotency-replayed"] == "true"
     assert done(await service.user.get(path.removesuffix("/fund")))["budget"]["funded"] == "5.00000000"
+
+
+async def test_pool_that_could_take_no_stake_is_refused(service: Stakers) -> None:
+    tight = {**POOL, "minStake": "5", "capacity": "4.99999999"}
+    problem = refused(await service.treasury.post("/v1/staking/pools", json=tight), 422, "invalid-request")
+    assert pointers(problem) == {"/minStake"}
+    pool = await service.pool(is_open=False, minStake="5", capacity="5")
+    path = f"/v1/staking/pools/{pool['poolId']}"
+    for change, pointer in ({"minStake": "6"}, "/minStake"), ({"capacity": "4"}, "/capacity"):
+        problem = refused(await service.treasury.patch(path, json=change), 422, "invalid-request")
+        assert pointers(problem) == {pointer}
+    done(await service.treasury.patch(path, json={"minStake": "6", "capacity": "6"}))

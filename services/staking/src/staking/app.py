@@ -20,6 +20,7 @@ from staking.documents.pool import PoolAllowance, StakingPool
 from staking.documents.reward_log import RewardLog
 from staking.documents.stake import UserStake
 from staking.operations.accounts import KINDS
+from staking.operations.deletes import plan_delete_pool
 from staking.operations.effects import effect_handlers
 from staking.operations.ledger.ledger import Ledger
 from staking.operations.system_accounts import ensure_system_accounts
@@ -94,6 +95,7 @@ def create_app(settings: StakingSettings, *, client: StoreClient | None = None, 
         routers=ROUTERS,
         client=client,
         clock=clock,
+        deleters={"deletePool": plan_delete_pool},
         workers=workers,
         on_start=on_start,
         description=DESCRIPTION,

@@ -4,6 +4,7 @@ replica may take any delivery, again or in any order."""
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from bots.documents.bot_performance import PerformanceHour
@@ -17,11 +18,12 @@ from bots.operations.bots import get_bot, may_see
 from bots.operations.deliveries import ATTEMPTS_MAX, Outcome, Place, begin, contended, end, new_token, require_deliverer
 from bots.schemas.deliveries import BotSamples, SampleBatch, SampleBatches, SampleIn
 from kit.identity import Caller
-from kit.problems import FieldError, ReferenceNotFound
+from kit.problems import FieldError, InvalidRequest, ReferenceNotFound
 from kit.references.attached import Attached
 from kit.runtime import Runtime
 from kit.store import Collection
 
+AHEAD_MAX = timedelta(hours=24)
 Key = tuple[str, int]  # a bot's id and an hour
 
 
@@ -42,7 +44,8 @@ class _Delivery:
 async def deliver_samples(
     runtime: Runtime, caller: Caller, bot_id: str, batch: SampleBatch, attached: Attached
 ) -> Outcome:
-    """Samples of one bot. Raises NotFound, Forbidden, Unavailable."""
+    """Samples of one bot. Raises InvalidRequest at each that is of a day to come, NotFound, Forbidden, Unavailable."""
+    _check_times(runtime, [("/samples", batch.samples)])
     delivery = _delivery({bot_id: batch.samples})
     bot, stored = await asyncio.gather(get_bot(runtime, caller, bot_id), _stored_hours(runtime, delivery))
     require_deliverer(caller, bot)
@@ -53,13 +56,28 @@ async def deliver_samples(
 async def deliver_many(
     runtime: Runtime, caller: Caller, batches: SampleBatches, attached: Attached
 ) -> dict[str, Outcome]:
-    """Samples of several bots, by bot in the order given. Raises ReferenceNotFound at each unknown bot, Forbidden."""
+    """Samples of several bots, by bot in the order given. Raises ReferenceNotFound at each unknown bot, InvalidRequest
+    at each sample of a day to come, Forbidden."""
+    _check_times(runtime, [(f"/bots/{place}/samples", one.samples) for place, one in enumerate(batches.bots)])
     delivery = _delivery({one.bot_id: one.samples for one in batches.bots})
     bots, stored = await asyncio.gather(_named_bots(runtime, caller, batches.bots), _stored_hours(runtime, delivery))
     for bot in bots:
         require_deliverer(caller, bot)
     await _deliver(runtime, delivery, stored, bots, attached)
     return delivery.outcomes
+
+
+def _check_times(runtime: Runtime, batches: Sequence[tuple[str, Sequence[SampleIn]]]) -> None:
+    """An engine's clock may be ahead by a time zone; what is further ahead is a mistake, and would end the curve."""
+    latest = runtime.clock.now() + AHEAD_MAX
+    errors = [
+        FieldError(f"{pointer}/{place}/ts", "out-of-range", "It is more than 24 hours in the future.")
+        for pointer, samples in batches
+        for place, one in enumerate(samples)
+        if one.ts > latest
+    ]
+    if errors:
+        raise InvalidRequest("A sample is of a moment that has been.", errors=errors)
 
 
 def _delivery(samples: Mapping[str, Sequence[SampleIn]]) -> _Delivery:

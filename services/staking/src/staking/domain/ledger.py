@@ -138,7 +138,7 @@ class Why(StrEnum):
     """Why a movement was refused."""
 
     LACKING = "lacking"  # the account holds less than was to be taken
-    ABSENT = "absent"  # there is no such document
+    ABSENT = "absent"  # there is no such document, or it is being deleted
     MOVED = "moved"  # a guard expected other values: plan again, with a new id
     CONTENDED = "contended"  # it waited for a movement that waited for it: try again, with a new id
 

@@ -158,7 +158,7 @@ def _hold(page: _Page, movement: Movement, state: State) -> Outcome:
     if state is not State.PENDING:
         return Overtaken()
     before = page.snapshot
-    if before is None:
+    if before is None or (before.is_going and movement.id not in before.marks):
         return Declined(Refusal(Why.ABSENT, page.place))
     if movement.id in before.marks:
         return Held()

@@ -68,13 +68,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A document as it was read. `fields` are its amounts and what its kind reads; they are absent rather than None."""
+    """A document as it was read. `fields` are its amounts and what its kind reads; they are absent rather than None.
+    `is_going`: it is being deleted, so that nothing more is held there."""
 
     place: Place
     version: int
     fields: Mapping[str, Any]
     marks: Mapping[str, Mark]
     entry_count: int = 0
+    is_going: bool = False
 
     def amount(self, name: str) -> int:
         return int(self.fields.get(name, 0))
@@ -107,7 +109,7 @@ class Snapshot:
         return next(holders, None)
 
 
-def snapshot_of(rules: KindRules, row: Mapping[str, Any]) -> Snapshot:
+def snapshot_of(rules: KindRules, row: Mapping[str, Any], *, is_going: bool = False) -> Snapshot:
     """From the stored form (camelCase names, `_id`)."""
     names = (*(amount.name for amount in rules.amounts), *rules.reads)
     return Snapshot(
@@ -116,6 +118,7 @@ def snapshot_of(rules: KindRules, row: Mapping[str, Any]) -> Snapshot:
         fields={name: row[name] for name in names if row.get(name) is not None},
         marks={id_: Mark.from_stored(form) for id_, form in (row.get("marks") or {}).items()},
         entry_count=row.get("entryCount") or 0,
+        is_going=is_going,
     )
 
 

@@ -62,6 +62,15 @@ def allowed_pool_actions(state: PoolState) -> list[PoolAction]:
     return [action for action in ACTIONS_BY_NAME if (state, action) in TRANSITIONS]
 
 
+DELETE = "delete"
+"""Not in the table, since it leads to no state."""
+
+
+def is_deletable(state: PoolState, funded: int) -> bool:
+    """A draft that nothing was ever moved into. Every other pool is history and can be closed."""
+    return state is PoolState.DRAFT and funded == 0
+
+
 @dataclass(frozen=True, slots=True)
 class DayIndexes:
     """The index at the end of each day that is still to be distributed, by the day's number. `distributed`: the last

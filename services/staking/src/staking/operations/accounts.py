@@ -18,7 +18,7 @@ KINDS = (
     AccountKind(CAMPAIGN_RULES, RewardCampaign),
     AccountKind(DISTRIBUTION_RULES, PoolDistribution),
     AccountKind(STAKE_RULES, UserStake),
-    AccountKind(POOL_RULES, StakingPool),
+    AccountKind(POOL_RULES, StakingPool, is_deletable=True),
     AccountKind(SYSTEM_RULES, SystemAccount, ids=frozenset({PENALTIES.id, DUST.id})),
     AccountKind(TREASURY_RULES, SystemAccount, ids=frozenset({TREASURY.id})),
 )

@@ -57,6 +57,7 @@ async def fund_campaign(runtime: Runtime, ledger: Ledger, campaign: RewardCampai
     if isinstance(await ledger.post(movement), Posted):
         return await load_campaign(runtime, campaign.id)
     campaigns = runtime.store.collection(RewardCampaign)
+    # Nothing refers to a pending campaign: rewards are given only from one that was opened.
     await campaigns.delete({"_id": campaign.id, "state": CampaignState.PENDING.value})
     raise SupplyExhausted("The treasury has issued all that may ever be issued.")
 

@@ -37,7 +37,20 @@ def changed_fields(pool: StakingPool, patch: PoolPatch) -> tuple[dict[str, Any],
             changes[stored] = getattr(patch, name)
     if "capacity" in given:
         changes |= _capacity(pool, SUPPLY_MAX if patch.capacity is None else patch.capacity)
+    if changes.keys() & {"minStake", "capacityMax"}:
+        check_room(
+            min_stake=changes.get("minStake", pool.min_stake),
+            capacity=changes.get("capacityMax", pool.capacity_max),
+            pointer="/minStake" if "minStake" in changes else "/capacity",
+        )
     return changes, unset
+
+
+def check_room(*, min_stake: int, capacity: int, pointer: str = "/minStake") -> None:
+    """Raises InvalidRequest for a pool that could never take a stake."""
+    if min_stake > capacity:
+        detail = f"The least stake, {format_omni(min_stake)}, is above the capacity, {format_omni(capacity)}."
+        raise InvalidRequest("The pool could take no stake.", errors=[FieldError(pointer, "out-of-range", detail)])
 
 
 def _check_terms(pool: StakingPool, patch: PoolPatch) -> None:

@@ -18,8 +18,8 @@ from staking.domain.pool_accounts import accrual_fields, accrual_of, run_up_to, 
 from staking.domain.pool_movements import pool_draining, pool_funding, pool_funding_id
 from staking.domain.rewards import start, unearned
 from staking.operations.ledger.ledger import Ledger
-from staking.operations.pool_changes import changed_fields
-from staking.operations.updates import decide_and_save, save, stored_fields
+from staking.operations.pool_changes import changed_fields, check_room
+from staking.operations.updates import check_not_going, decide_and_save, save, stored_fields
 from staking.problems import SupplyExhausted
 from staking.schemas.pools import PoolCreate, PoolPatch
 
@@ -29,10 +29,11 @@ TRIES_MAX = 10
 
 
 async def create_pool(runtime: Runtime, caller: Caller, body: PoolCreate, *, pool_id: str) -> StakingPool:
-    """A draft. Without limits it takes as much as can ever be issued."""
+    """A draft. Without limits it takes as much as can ever be issued. Raises InvalidRequest at /minStake."""
     caller.require_role(TREASURY_ROLE)
     now = runtime.clock.now()
     capacity = SUPPLY_MAX if body.capacity is None else body.capacity
+    check_room(min_stake=body.min_stake, capacity=capacity)
     pool = StakingPool(
         id=pool_id,
         name=body.name,
@@ -98,7 +99,8 @@ async def change_pool(
 async def fund_pool(
     runtime: Runtime, ledger: Ledger, caller: Caller, pool_id: str, *, amount: int, action_id: str, if_match: int | None
 ) -> StakingPool:
-    """From the treasury into the budget. Raises IllegalTransition, VersionMismatch, SupplyExhausted."""
+    """From the treasury into the budget. Raises NotFound, IllegalTransition, VersionMismatch, SupplyExhausted,
+    Unavailable."""
     caller.require_role(TREASURY_ROLE)
     for attempt in range(TRIES_MAX):
         pool = await load_pool(runtime, pool_id)
@@ -120,6 +122,7 @@ async def fund_pool(
             return await load_pool(runtime, pool_id)
         if outcome.refusal.why is Why.LACKING:
             raise SupplyExhausted("The treasury has issued all that may ever be issued.")
+        await check_not_going(runtime, StakingPool, pool_id)
     raise Unavailable("The pool is being changed by many at once; try again.")
 
 
@@ -213,8 +216,8 @@ def _next_state(pool: StakingPool, action: PoolAction) -> PoolState:
     return state
 
 
-def illegal_pool_action(state: PoolState, action: PoolAction) -> IllegalTransition:
+def illegal_pool_action(state: PoolState, action: str) -> IllegalTransition:
     allowed = [one.value for one in allowed_pool_actions(state)]
     return IllegalTransition(
-        f"A pool that is {state.value} cannot {action.value}.", from_=state.value, action=action.value, allowed=allowed
+        f"A pool that is {state.value} cannot {action}.", from_=state.value, action=str(action), allowed=allowed
     )

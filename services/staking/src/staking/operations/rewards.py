@@ -100,6 +100,7 @@ async def credit_reward(runtime: Runtime, ledger: Ledger, log_id: str) -> Reward
         if isinstance(outcome, Posted):
             return await _load(runtime, log_id)
         if outcome.refusal.why is not Why.CONTENDED:
+            # Nothing ever refers to a log.
             await logs.delete({"_id": log_id, "state": LogState.PENDING.value})
             raise _refused(outcome.refusal)
     raise Unavailable("The accounts are being changed by many at once; try again.")

@@ -104,6 +104,7 @@ async def place_stake(runtime: Runtime, ledger: Ledger, stake_id: str) -> UserSt
         if isinstance(outcome, Posted):
             return await load_stake(runtime, stake_id)
         if outcome.refusal.why is not Why.CONTENDED:
+            # Nothing refers to a pending stake: rewards are given only for one that has its tokens.
             await stakes.delete({"_id": stake_id, "state": StakeState.PENDING.value})
             raise await _refused(runtime, stake, outcome.refusal)
     raise Unavailable("The accounts are being changed by many at once; try again.")
@@ -197,7 +198,7 @@ async def _refused(runtime: Runtime, stake: UserStake, refusal: Refusal) -> Exce
         return InsufficientBalance("Less than this amount is available.")
     if refusal.place.kind == ALLOWANCE:
         return StakeLimitExceeded("With this amount the user would have more in the pool than it takes from one user.")
-    if refusal.why is Why.MOVED:
+    if refusal.why in (Why.MOVED, Why.ABSENT):
         pool = await runtime.store.collection(StakingPool).get(stake.pool_id)
         state = "gone" if pool is None else pool.state
         return PoolNotOpen(f"The pool is {state}.", state=state)

@@ -8,6 +8,7 @@ from kit.dependencies import CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
 from kit.problems import Forbidden, IllegalTransition, NotFound, VersionMismatch
+from kit.references.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import KitRoute
 from kit.runtime import Runtime
@@ -103,6 +104,18 @@ async def change_pool(
 ) -> PoolOut:
     """Change a draft; of an opened pool only name and limits (treasury)."""
     return render(runtime, await operations.change_pool(runtime, caller, pool_id, body, if_match), response)
+
+
+@router.delete(
+    "/{poolId}",
+    operation_id="deletePool",
+    status_code=204,
+    responses=delete_responses(Forbidden, IllegalTransition),
+    openapi_extra=deletes("staking_pools"),
+)
+async def delete_pool(*, pool_id: PoolId, if_match: IfMatch) -> None:  # noqa: ARG001 (the deleter gets them)
+    """Delete a draft that was never funded; any other pool can be closed (treasury)."""
+    refuse_direct()
 
 
 @router.post(

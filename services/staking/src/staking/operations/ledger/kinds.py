@@ -13,11 +13,13 @@ from staking.domain.ledger_kinds import KindRules
 class AccountKind:
     """The document has, besides its amount fields (int), `version: int` and `marks: dict[str, Any]`, and `entry_count:
     int` where the kind keeps entries. The ledger raises the version with every update. `ids`: which documents are of
-    this kind, where the collection has others too."""
+    this kind, where the collection has others too. `is_deletable`: it may be marked for deletion while it has neither
+    marks nor amounts, and nothing is held there from then on."""
 
     rules: KindRules
     document: type[Stored]
     ids: frozenset[str] | None = None
+    is_deletable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import Any
 from kit.batching import Batcher
 from kit.clock import Clock
 from kit.problems import Unavailable
+from kit.references.slots import NOT_IN_DELETION, is_in_deletion
 from kit.store import Store, StoreContended
+from kit.store.hidden import PARENT_STATE
 from staking.documents.movement import MovementRecord
 from staking.domain.ledger import Place, State
 from staking.domain.ledger_accounts import Job, Outcome, Visit, visit
@@ -41,7 +43,9 @@ class Visits:
         self._has_updated_at = "updated_at" in kind.document.model_fields
         amounts = tuple(amount.name for amount in kind.rules.amounts)
         counted = ("entryCount",) if kind.rules.entries else ()
-        self._fields = ("version", "marks", *amounts, *counted, *kind.rules.reads)
+        self._is_deletable = kind.is_deletable
+        hidden = (PARENT_STATE,) if kind.is_deletable else ()
+        self._fields = ("version", "marks", *amounts, *counted, *kind.rules.reads, *hidden)
         self._steps: Batcher[Step, Outcome] = Batcher(self._take_all, size_max=JOBS_MAX)
 
     async def take(self, step: Step) -> Outcome:
@@ -99,7 +103,7 @@ class Visits:
             found = await self._movements.rows(
                 {"_id": {"$in": sorted(movement_ids)}}, fields=["state"], limit=len(movement_ids), session=session
             )
-        snapshots = [snapshot_of(self._rules, row) for row in rows]
+        snapshots = [snapshot_of(self._rules, row, is_going=is_in_deletion(row)) for row in rows]
         return {one.place: one for one in snapshots}, {row["_id"]: State(row["state"]) for row in found}
 
     def _update(self, before: Snapshot, seen: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -109,7 +113,10 @@ class Visits:
         update: dict[str, Any] = {"$inc": {"version": 1}}
         if changed:
             update["$set"] = changed
-        return {"_id": before.place.id, "version": before.version}, update
+        where: dict[str, Any] = {"_id": before.place.id, "version": before.version}
+        if self._is_deletable and not before.is_going:
+            where |= NOT_IN_DELETION  # the mark of a deletion leaves the version as it is
+        return where, update
 
     async def _apply(self, updates: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> bool:
         """Whether every update took effect."""
