@@ -12,7 +12,9 @@ from simulation.world import World, simulate
 STEPS_MAX = 80
 
 
-def each_step(scenario: Callable[[World, int], "object"], *, seed: int, stride: int = 1, is_cluster: bool = False) -> int:
+def each_step(
+    scenario: Callable[[World, int], "object"], *, seed: int, stride: int = 1, is_cluster: bool = False
+) -> int:
     """Runs the scenario with something happening at its first step, its second, and so on, until there is no such step;
     returns their number."""
     for step in range(0, STEPS_MAX, stride):

@@ -117,7 +117,9 @@ def test_repointing_to_and_from_a_parent_in_deletion_twice() -> None:
         here, there = user.accounts
         bot = user.bots[0]
         for _ in range(2):
-            commit = world.order("hold", kind=STORE, what="bulk_write", where="trading_bots", skip=world.random.randrange(2))
+            commit = world.order(
+                "hold", kind=STORE, what="bulk_write", where="trading_bots", skip=world.random.randrange(2)
+            )
             moving = started(world, user.repoint(bot, there))
             await asyncio.wait({moving}, timeout=1.0)
             deleting = started(world, user.client.delete(f"/v1/exchange-accounts/{there}"))

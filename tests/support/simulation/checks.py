@@ -142,8 +142,7 @@ def _create(books: Books, call: Call) -> Iterator[str]:
     if call.reply.status == 201:
         document_id = call.reply.body[id_name]
         if document_id not in rows and not is_excused(books, entity, document_id, call.reply.body):
-            owner = call.reply.body.get("userId")
-            word = HALF if owner in books.rows("users") and _was_refused(books, owner) else LOST
+            word = HALF if _was_refused_after(books, call) else LOST
             yield f"{word}: {entity} {document_id} was acknowledged and is gone"
     elif call.reply.is_refused and entity in NAMES and _is_last_word(books, call):
         name = NAMES[entity]
@@ -175,8 +174,11 @@ def _may_be_deleted(books: Books, entity: str, document_id: str) -> bool:
     return any(one.reply.status in (204, 202, UNKNOWN, 404) or one.reply.status >= 500 for one in calls)
 
 
-def _was_refused(books: Books, user_id: str) -> bool:
-    return any(one.reply.status == 409 for one in books.world.journal.of("DELETE", f"/v1/users/{user_id}"))
+def _was_refused_after(books: Books, create: Call) -> bool:
+    """Whether a delete of the user was refused that began when the create had been acknowledged."""
+    user_id = create.reply.body.get("userId")
+    deletes = books.world.journal.of("DELETE", f"/v1/users/{user_id}")
+    return any(one.reply.status == 409 and one.began_at >= create.ended_at for one in deletes)
 
 
 def _named(target: str) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import mock_store
-from bson import SON
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from simulation.faults import STORE, Point
 from simulation.loop import Owner
@@ -124,7 +123,23 @@ class _Cursor:
 
 
 def _text(args: Sequence[Any]) -> str:
-    return str([dict(one) if isinstance(one, SON) else one for one in args])[:TEXT_MAX]
+    return str([_ordered(one) for one in args])[:TEXT_MAX]
+
+
+def _ordered(value: Any) -> Any:
+    """A list of `$in` often comes out of a set, whose order is another in every process."""
+    if isinstance(value, dict):
+        return {name: _sorted(one) if name in ("$in", "$nin") else _ordered(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_ordered(one) for one in value]
+    return value
+
+
+def _sorted(values: Any) -> Any:
+    try:
+        return sorted(values)
+    except TypeError:
+        return values
 
 
 # Writes of several documents: each is a step.

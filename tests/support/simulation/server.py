@@ -83,6 +83,7 @@ class Server:
         self.moment = 1
         self.is_over = False
         self.deposed: Deposed | None = None
+        self.notices = NOTICES
         self._loop = loop
         self._faults = faults
         self._trace = trace
@@ -217,7 +218,7 @@ class Server:
 
     # Replicas
 
-    def fail_over(self, believers: list[Owner]) -> None:
+    def fail_over(self, believers: list[Owner], *, lasts_s: float | None = None) -> None:
         """Another primary. Of what is under way some is executed and some not, and nobody is answered; `believers` go
         on asking the old one, until they find out."""
         self._trace.add("event", f"fail-over, not noticed by {[one.name for one in believers]}")
@@ -229,7 +230,7 @@ class Server:
             else:
                 message.loses_answer = True
         for owner in believers:
-            self._later(self._faults.random.uniform(0.2, 8.0), self._notice, owner)
+            self._later(lasts_s or self._faults.random.uniform(0.2, 8.0), self._notice, owner)
 
     def _notice(self, owner: Owner) -> None:
         if self.deposed is not None and owner in self.deposed.believers:
@@ -246,7 +247,7 @@ class Server:
             return self.data
         seen = 0 if message.session is None else message.session.seen
         if message.point.writes or seen > deposed.at:
-            if self._faults.random.random() < NOTICES:
+            if self._faults.random.random() < self.notices:
                 self._notice(message.owner)
                 raise AutoReconnect("not primary")
             return self.data

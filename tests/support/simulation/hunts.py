@@ -1,0 +1,219 @@
+"""Scenarios that hold a race open where one protection matters. With all of them on, nothing is wrong in the end."""
+
+import asyncio
+from typing import Any
+
+from simulation.applications import application
+from simulation.faults import HOP, STORE
+from simulation.residents import Resident, add_pair, settle
+from simulation.stage import DELETES, healed, reached, started
+from simulation.world import World
+
+LONG_S = 1e6
+BOTS = ("bots/1", "bots/2")
+
+
+async def _deleted(world: World, user: Resident) -> None:
+    for _ in range(5):
+        reply = await world.admin.delete(f"/v1/users/{user.id}")
+        if reply.status in (204, 404, 409):
+            return
+        await asyncio.sleep(20.0)
+
+
+async def late_insert(world: World) -> list[str]:
+    """The child's intent is written when its parent is gone."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1)
+    insert = world.order("hold", kind=STORE, what="insert_many", where="trading_bots")
+    creating = started(world, user.create_bot(user.accounts[0]))
+    await reached(insert.gate)
+    await _deleted(world, user)
+    insert.gate.open()
+    await creating
+    return await healed(world)
+
+
+async def late_commit(world: World) -> list[str]:
+    """The child's intent is committed when its parent is gone."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1)
+    commit = world.order("hold", kind=STORE, what="update_many", where="trading_bots")
+    creating = started(world, user.create_bot(user.accounts[0]))
+    await reached(commit.gate)
+    await _deleted(world, user)
+    commit.gate.open()
+    await creating
+    return await healed(world)
+
+
+async def commit_of_an_older_sending(world: World) -> list[str]:
+    """The commit of a sending that was given up arrives when the next sending has written its intent under the same id,
+    and before it has looked."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1)
+    commit = world.order("late-gate", kind=STORE, what="update_many", where="trading_bots")
+    again = world.order("hold", kind=STORE, what="insert_many", where="trading_bots", skip=1)
+    creating = started(world, user.create_bot(user.accounts[0]))
+    await reached(commit.gate)
+    await reached(again.gate)
+    await _deleted(world, user)
+    look = world.order("hold", kind=STORE, what="find", where="reference_closures")
+    again.gate.open()
+    await reached(look.gate)
+    commit.gate.open()
+    look.gate.open()
+    await creating
+    return await healed(world)
+
+
+async def voided_by_a_refused_delete(world: World) -> list[str]:
+    """A create is voided by a delete that is refused: a bot was started before it was marked."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1, bots=1)
+    marking = world.order("hold", kind=HOP, process="gateway", what="deletions/begin", where="users")
+    deleting = started(world, world.admin.delete(f"/v1/users/{user.id}"))
+    await reached(marking.gate)
+    await user.act(user.bots[0], "start")
+    commit = world.order("hold", kind=STORE, what="update_many", where="trading_bots")
+    creating = started(world, user.create_bot(user.accounts[0]))
+    await asyncio.wait({creating, started(world, commit.gate.reached.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    marking.gate.open()
+    await deleting
+    commit.gate.open()
+    await creating
+    return await healed(world)
+
+
+async def started_behind_the_count(world: World) -> list[str]:
+    """A bot is started when its user's delete has counted, or its commit comes then."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1, bots=2)
+    commit = world.order("hold", kind=STORE, what="bulk_write", where="trading_bots", skip=world.random.randrange(2))
+    purging = world.order("hold", kind=HOP, process="gateway", what="deletions/purge")
+    starting = started(world, user.act(user.bots[0], "start"))
+    await reached(commit.gate)
+    deleting = started(world, _deleted(world, user))
+    await reached(purging.gate)
+    commit.gate.open()
+    await starting
+    purging.gate.open()
+    await deleting
+    return await healed(world)
+
+
+async def started_before_the_mark(world: World) -> list[str]:
+    """Nothing blocks when the delete is asked for, and a running bot does when it closes."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1, bots=2)
+    marking = world.order("hold", kind=HOP, process="gateway", what="deletions/begin", where="users")
+    deleting = started(world, world.admin.delete(f"/v1/users/{user.id}"))
+    await reached(marking.gate)
+    await user.act(user.bots[0], "start")
+    marking.gate.open()
+    await deleting
+    return await healed(world)
+
+
+async def parents_under_a_cascade(world: World) -> list[str]:
+    """What goes with the root is a parent itself: a bot with a record, and an account in a deletion of its own."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=2, bots=1)
+    await user.deliver_sample(user.bots[0])
+    held = world.order("hold", kind=HOP, process="gateway", what="children/close", where="bots")
+    inner = started(world, user.client.delete(f"/v1/exchange-accounts/{user.accounts[1]}"))
+    await reached(held.gate)
+    await _deleted(world, user)
+    held.gate.open()
+    await inner
+    return await healed(world)
+
+
+async def coordinator_dies_after_the_purge_was_decided(world: World) -> list[str]:
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1, bots=1)
+    world.order(
+        "after",
+        kind=HOP,
+        process="gateway/1",
+        what=f"{DELETES}deletions/purge",
+        then=lambda: world.kill("gateway/1", restart_s=5.0),
+    )
+    await world.admin.call("DELETE", f"/v1/users/{user.id}", gateway="gateway/1", tries=1)
+    return await healed(world)
+
+
+async def deleted_plainly(world: World) -> list[str]:
+    """No race at all."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1, bots=1)
+    await _deleted(world, user)
+    return await healed(world)
+
+
+async def registry_forgot(world: World) -> list[str]:
+    """The owner's registry lost a relationship, as by a restore, and the gateway believes that it is there. It has kept
+    an answer about the same user for another one."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1)
+    world.network.cut.add("gateway/2")
+    await user.create_bot(user.accounts[0], by=world.admin)
+    world.rows("users", "reference_registry").delete_many({"relationship": "user_token_balances.userId"})
+    insert = world.order("hold", kind=STORE, what="insert_many", where="user_token_balances")
+    crediting = started(world, user.credit())
+    await asyncio.wait({crediting, started(world, insert.gate.reached.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    await _deleted(world, user)
+    insert.gate.open()
+    await crediting
+    return await healed(world)
+
+
+async def older_replica(world: World) -> list[str]:
+    """One replica of bots runs a version that declares no reference to accounts."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=2)
+    for place in BOTS:
+        _make_old(place)
+    try:
+        creating = started(world, user.create_bot(user.accounts[1]))
+        insert = world.order("hold", kind=STORE, what="insert_many", where="trading_bots")
+        await asyncio.wait({creating, started(world, insert.gate.reached.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await user.client.delete(f"/v1/exchange-accounts/{user.accounts[1]}")
+        insert.gate.open()
+        await creating
+    finally:
+        for place in BOTS:
+            application(place).app.state.rules.reference_digests = _TRUE.pop(place)
+    for place in BOTS:
+        world.kill(place)
+    return await healed(world)
+
+
+_TRUE: dict[str, Any] = {}
+
+
+def _make_old(place: str) -> None:
+    """Its operations have other digests, and its writes list no account."""
+    app = application(place).app
+    rules = app.state.rules
+    _TRUE[place] = rules.reference_digests
+    rules.reference_digests = dict.fromkeys(rules.reference_digests, "0" * 64)
+    for document, creator in app.state.runtime.references._creators.items():
+        if document.collection_name() == "trading_bots":
+            uses = creator.plan.uses
+            creator.plan.uses = lambda row, uses=uses: [one for one in uses(row) if one.field != "exchangeAccountId"]
+
+
+async def stale_primary(world: World) -> list[str]:
+    """There is another primary, and reads of bots may still come to the old one, which knows no closure."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1)
+    world.server.notices = 0.0
+    world.server.fail_over([world.processes[place].owner for place in BOTS], lasts_s=LONG_S)
+    insert = world.order("hold", kind=STORE, what="insert_many", where="trading_bots")
+    creating = started(world, user.create_bot(user.accounts[0]))
+    await reached(insert.gate)
+    await _deleted(world, user)
+    insert.gate.open()
+    await creating
+    return await healed(world)
