@@ -13,6 +13,7 @@ from deploy.lint.compose import check_compose
 from deploy.lint.files import ROOT, project_files
 from deploy.lint.layout import check_layout
 from deploy.lint.locks import check_locks
+from deploy.lint.protocol import check_protocol
 from deploy.lint.sizes import check_sizes
 
 CODE = ("kit/src", "services/users/src", "services/bots/src", "services/staking/src", "gateway/src")
@@ -43,6 +44,7 @@ def checks() -> Sequence[tuple[str, Callable[[], list[str]]]]:
         ("compose file", lambda: check_compose(ROOT)),
         ("generated documents", check_generated),
         ("layout document", lambda: check_layout(ROOT, files)),
+        ("protocol document", lambda: check_protocol(ROOT, files)),
     )
 
 

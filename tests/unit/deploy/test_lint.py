@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from deploy.lint.compose import check_compose, dockerfile_faults, rule_faults, schema_faults
+from deploy.lint.files import project_files
 from deploy.lint.layout import layout_faults
 from deploy.lint.locks import check_locks, lock_faults
+from deploy.lint.protocol import check_protocol, protocol_faults
 from deploy.lint.sizes import oversized
 
 ROOT = Path(__file__).parents[3]
@@ -129,3 +131,61 @@ def test_folder_and_top_level_file_without_a_row_are_faults() -> None:
 def test_row_that_stands_for_nothing_is_a_fault() -> None:
     document = LAYOUT + "| `data/`, `src/*/` | |\n| `gone/` | |\n"
     assert layout_faults(document, FILES) == ["`gone/` stands for nothing"]
+
+
+PROTOCOL = """# Protocol
+
+### 1.1 Declared once
+
+### 1.2 And only once
+
+| paragraph | modules | tests |
+|---|---|---|
+| 1.1 | `kit.references.declaration` | `unit/test_a.py` |
+| 1.2 | `kit.references.scan`, `gateway.catalogue` | `unit/test_a.py` |
+"""
+PROTOCOL_FILES = [
+    "gateway/src/gateway/catalogue.py",
+    "kit/src/kit/references/__init__.py",
+    "kit/src/kit/references/declaration.py",
+    "kit/src/kit/references/scan.py",
+    "tests/unit/test_a.py",
+]
+
+
+def test_our_protocol_document_is_good() -> None:
+    assert check_protocol(ROOT, project_files()) == []
+
+
+def test_paragraph_without_a_row_and_row_without_a_paragraph_are_faults() -> None:
+    document = PROTOCOL.replace("### 1.2", "### 1.3")
+    assert list(protocol_faults(document, PROTOCOL_FILES)) == ["1.3 has no row", "the row 1.2 has no paragraph"]
+
+
+def test_module_and_test_that_are_not_there_are_faults() -> None:
+    assert list(protocol_faults(PROTOCOL, PROTOCOL_FILES)) == []
+    left = [file for file in PROTOCOL_FILES if "scan" not in file and "test_a" not in file]
+    assert list(protocol_faults(PROTOCOL, left)) == [
+        "1.1 names unit/test_a.py, but there is no tests/unit/test_a.py",
+        "1.2 names kit.references.scan, but there is no kit/src/kit/references/scan.py",
+        "1.2 names unit/test_a.py, but there is no tests/unit/test_a.py",
+    ]
+
+
+def test_module_of_the_protocol_in_no_row_is_a_fault() -> None:
+    more = [
+        *PROTOCOL_FILES,
+        "kit/src/kit/references/new.py",
+        "kit/src/kit/other.py",
+        "gateway/src/gateway/deletion/x.py",
+    ]
+    assert list(protocol_faults(PROTOCOL, more)) == [
+        "kit/src/kit/references/new.py is in no row",
+        "gateway/src/gateway/deletion/x.py is in no row",
+    ]
+
+
+def test_row_without_a_module_or_a_test_is_a_fault() -> None:
+    document = PROTOCOL.replace("| 1.1 | `kit.references.declaration` |", "| 1.1 | |")
+    files = [file for file in PROTOCOL_FILES if "declaration" not in file]
+    assert list(protocol_faults(document, files)) == ["1.1 needs a module and a test"]
