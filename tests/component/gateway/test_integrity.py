@@ -1,7 +1,7 @@
 """Audits through the gateway, over two real services: what they find, and what they say of what they could not read."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +251,14 @@ async def test_every_gateway_shows_the_figures_of_the_last_audit(two: AuditedPla
     assert f'reference_audit_age_seconds{{parent="people",relationship="{PERSON}"}}' in text
 
 
-async def test_relationship_is_validated_by_an_audit_that_found_it_whole(two: AuditedPlatform, admin: Any) -> None:
+async def registration(two: AuditedPlatform, relationship: str, parent: str) -> dict[str, Any] | None:
+    return await two.people.store.rows("reference_registry").find_one({"_id": f"{relationship}|{parent}"})
+
+
+async def test_relationship_is_validated_by_an_audit_that_found_it_whole(
+    two: AuditedPlatform, admin: Any, eventually: Callable[..., Any]
+) -> None:
+    await eventually(lambda: registration(two, "desks.cardId", "cards"))
     (orphan,) = await planted(two)
     await two.people.store.rows("people").delete_one({"_id": orphan["personId"]})
     await ended(admin, await begun(admin))
@@ -261,17 +268,17 @@ async def test_relationship_is_validated_by_an_audit_that_found_it_whole(two: Au
     assert [one["isValidated"] for one in shown["badges.personId"]["registrations"]] == [True]
 
 
-async def test_registration_anew_is_not_validated_by_an_older_audit(two: AuditedPlatform, admin: Any) -> None:
-    registry = two.people.store.rows("reference_registry")
+async def test_registration_anew_is_not_validated_by_an_older_audit(
+    two: AuditedPlatform, admin: Any, eventually: Callable[..., Any]
+) -> None:
     validated = "/internal/references/audit/validated"
     running = two.apps[0].running
     assert running is not None
-    row = await registry.find_one({"_id": f"{PERSON}|people"})
-    assert row is not None
+    await eventually(lambda: registration(two, PERSON, "people"))
     calls = running._calls["people"]
     body = {"relationship": PERSON, "parent": "people", "registeredAt": "2001-01-01T00:00:00.000Z"}
     assert (await calls.post(validated, body, timeout_s=5)).body == b'{"isValidated":false}'
-    found = await registry.find_one({"_id": f"{PERSON}|people"})
+    found = await registration(two, PERSON, "people")
     assert found is not None
     assert "validatedAt" not in found
 
