@@ -186,3 +186,12 @@ async def test_event_written_after_its_bot_went_is_found(replicas: Replicas, fau
     await archiving
     await swept(other)
     assert await left_of(one, bot) == {}
+
+
+async def test_deletes_are_documented(refusing: BotsService) -> None:
+    paths = refusing.gateway.app.openapi()["paths"]
+    for path, conflicts in (("/v1/bots/{botId}", ["illegal-transition"]),):
+        operation = paths[path]["delete"]
+        assert {"202", "204", "404", "409", "412"} <= operation["responses"].keys()
+        assert "Location" in operation["responses"]["202"]["headers"]
+        assert set(operation["responses"]["409"]["x-codes"]) == {"delete-restricted", *conflicts}

@@ -198,3 +198,12 @@ async def test_pool_with_a_movement_on_the_way_is_not_marked(tmp_path: Path) -> 
             await race.world.heal()
             assert await race.delete(alive) == "illegal-transition"
         await race.check("funded", "illegal-transition")
+
+
+async def test_deletes_are_documented(service: Stakers) -> None:
+    paths = service.gateway.app.openapi()["paths"]
+    for path, conflicts in (("/v1/staking/pools/{poolId}", ["illegal-transition"]),):
+        operation = paths[path]["delete"]
+        assert {"202", "204", "404", "409", "412"} <= operation["responses"].keys()
+        assert "Location" in operation["responses"]["202"]["headers"]
+        assert set(operation["responses"]["409"]["x-codes"]) == {"delete-restricted", *conflicts}

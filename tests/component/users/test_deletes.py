@@ -174,3 +174,12 @@ async def test_user_whose_delete_was_refused_signs_in_again(service: UsersServic
 
 async def _status(who: Person, path: str) -> int:
     return (await who.client.post(path)).status_code
+
+
+async def test_deletes_are_documented(shared: UsersService) -> None:
+    paths = shared.gateway.app.openapi()["paths"]
+    for path, conflicts in (("/v1/users/{userId}", ["last-admin"]), ("/v1/exchange-accounts/{accountId}", [])):
+        operation = paths[path]["delete"]
+        assert {"202", "204", "404", "409", "412"} <= operation["responses"].keys()
+        assert "Location" in operation["responses"]["202"]["headers"]
+        assert set(operation["responses"]["409"]["x-codes"]) == {"delete-restricted", *conflicts}
