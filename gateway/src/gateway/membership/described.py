@@ -76,8 +76,9 @@ RESTORED: Final = _command(
 
 def catalogue_body(catalogue: Catalogue, registries: Registries) -> dict[str, list[dict[str, Any]]]:
     """Sorted by name. A polymorphic reference has one row, with `by` and `parents` instead of `parent`; `registrations`
-    has its state for each parent, `state` the worst of them. `undeclared` are what owners remember of relationships
-    that no service declares any more: deletes still ask for them."""
+    has its state for each parent, `state` the worst of them; it is `validated` if an audit found it whole for each of
+    them since it was registered. `undeclared` are what owners remember of relationships that no service declares any
+    more: deletes still ask for them."""
     entities: list[dict[str, Any]] = []
     references: list[dict[str, Any]] = []
     declared: set[tuple[str, str]] = set()
@@ -116,7 +117,8 @@ def _references(catalogue: Catalogue, service: str, registries: Registries) -> l
             state = min((one["state"] for one in standings), key=_severity)
             field = name.partition(".")[2]
             row = {"child": child, "field": field, "service": service, **said}
-            rows.append({**row, "state": state, "registrations": standings})
+            validated = all(one.get("isValidated") is True for one in standings)
+            rows.append({**row, "state": state, "validated": validated, "registrations": standings})
     return rows
 
 
