@@ -1,32 +1,12 @@
 """Deletes whose coordinator dies, meets another, waits for a service, or overtakes the delete of a child."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from simulation.faults import HOP, STORE
 from simulation.residents import Resident, add_pair, settle
-from simulation.stage import DELETES, ended, healed, is_gone, passes, reached, started
-from simulation.world import World, simulate
-
-STEPS_MAX = 80
-
-
-def each_step(
-    scenario: Callable[[World, int], "object"], *, seed: int, stride: int = 1, is_cluster: bool = False
-) -> int:
-    """Runs the scenario with something happening at its first step, its second, and so on, until there is no such step;
-    returns their number."""
-    for step in range(0, STEPS_MAX, stride):
-
-        async def at_this_step(world: World, at: int = step) -> tuple[bool, list[str]]:
-            return await scenario(world, at)  # type: ignore[misc, no-any-return]
-
-        (struck, found), _ = simulate(seed, at_this_step, is_cluster=is_cluster)
-        assert found == [], f"seed {seed}, step {step}"
-        if not struck:
-            return step
-    raise AssertionError(f"more than {STEPS_MAX} steps")
+from simulation.stage import DELETES, each_step, ended, healed, is_gone, passes, reached, started
+from simulation.world import World
 
 
 @pytest.mark.parametrize("fate", ["pass", "after"])
@@ -142,7 +122,7 @@ def test_a_service_redeployed_in_the_middle_of_a_delete() -> None:
                 what=DELETES,
                 where=place,
                 skip=2,
-                then=lambda place=place: world.kill(place, restart_s=2.0),  # type: ignore[misc]
+                then=lambda place=place: world.kill(place, restart_s=2.0),
             )
         await world.admin.delete(f"/v1/users/{user.id}")
         return await healed(world)
@@ -236,7 +216,7 @@ def test_a_second_delete_joins_the_first() -> None:
     async def scenario(world: World) -> list[str]:
         add_pair(world)
         user = await settle(world, "ada", accounts=1, bots=1)
-        held = world.order("hold", kind=HOP, process="gateway", what="children/apply", where="bots")
+        held = world.order("hold", kind=HOP, process="gateway", what="children/apply", where="bots", times=1_000)
         first = started(world, world.admin.delete(f"/v1/users/{user.id}"))
         await reached(held.gate)
         second = await world.admin.delete(f"/v1/users/{user.id}")

@@ -2,8 +2,9 @@
 
 import asyncio
 
+from simulation.clients import Reply
 from simulation.faults import STORE
-from simulation.residents import add_pair, settle
+from simulation.residents import Resident, add_pair, settle
 from simulation.stage import healed, is_gone, passes, reached, started
 from simulation.world import World
 
@@ -75,7 +76,7 @@ def test_a_gateway_with_a_kept_answer_makes_no_child_of_a_parent_that_another_de
             assert late.is_refused, late
         return await healed(world)
 
-    async def _create_at(world: World, user, place: str, name: str):  # type: ignore[no-untyped-def]
+    async def _create_at(world: World, user: Resident, place: str, name: str) -> Reply:
         bot = {
             "exchangeAccountId": user.accounts[0],
             "marketPair": "BTC/USDT",

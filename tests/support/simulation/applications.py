@@ -93,7 +93,9 @@ def service_settings(service: str) -> Any:
             "admin_password": "a password that nobody uses 7",
         }
         return module.UsersSettings(**values)
-    return (module.BotsSettings if service == "bots" else module.StakingSettings)(**values)
+    if service == "bots":
+        return module.BotsSettings(**values)
+    return module.StakingSettings(**values, ledger_sweep_interval_s=5.0)
 
 
 def gateway_settings() -> GatewaySettings:
@@ -104,6 +106,8 @@ def gateway_settings() -> GatewaySettings:
         environment="development",
         services=" ".join(f"{name}={','.join(listed)}" for name, listed in addresses.items()),
         gateway_keys=" ".join(f"{name}={key}" for name, key in _KEYS.items()),
+        delete_sweep_interval_s=5.0,
+        audit_sweep_interval_s=20.0,
     )
 
 

@@ -143,6 +143,20 @@ async def coordinator_dies_after_the_purge_was_decided(world: World) -> list[str
     return await healed(world)
 
 
+async def killed_between_insert_and_commit(world: World) -> list[str]:
+    """The process that wrote an intent is no more."""
+    add_pair(world)
+    user = await settle(world, "ada", accounts=1)
+    commit = world.order("hold", kind=STORE, what="update_many", where="trading_bots")
+    creating = started(world, user.create_bot(user.accounts[0]))
+    await reached(commit.gate)
+    for place in BOTS:
+        world.processes[place].kill()
+    await creating
+    commit.gate.waiting.clear()
+    return await healed(world)
+
+
 async def deleted_plainly(world: World) -> list[str]:
     """No race at all."""
     add_pair(world)

@@ -1,7 +1,8 @@
 """The protocol with one protection off at a time. These exist in tests only: they replace functions of production."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gateway.validation
@@ -9,7 +10,7 @@ from gateway.answers_cache import question_key
 from gateway.deletion.core import Core, _Doomed
 from gateway.deletion.sweeper import Sweeper
 from gateway.registration import Registration
-from kit.references import creating, deletions, works
+from kit.references import creating, works
 from kit.references.cascading import Cascade
 from kit.references.changing import Change
 from kit.references.closing import Closer
@@ -74,7 +75,7 @@ async def _reopen_whatever_the_epoch(self: Closures, key: str, epoch: int) -> bo
 # Purge, force, stored plan, healing
 
 
-def _apply_first(self: Core, standing: Any) -> Iterator[Any]:
+def _apply_first(self: Core, standing: Any) -> Generator[Any, Any, Any]:
     parents = ((standing.id, standing.epoch),)
     yield from self._close(standing.entity, parents, standing.relationships)
     root = _Doomed(standing.entity, parents, standing.relationships, standing.deletion_id)
@@ -98,10 +99,7 @@ async def _purge_without_a_plan(self: Deletions, deletion_id: str, epoch: int, p
     record = await self._open(deletion_id)
     at = ParentAt(ParentState.DELETING, epoch, deletion_id)
     moved = await self._moved(record, at, ParentAt(at.after(Step.PURGE).state, epoch, deletion_id, ()))
-    standing = await self.resume(deletion_id, fresh=moved)
-    return deletions._standing(
-        {**record, "state": standing.state, "epoch": standing.epoch}, relationships=tuple(plan), fresh=moved
-    )
+    return replace(await self.resume(deletion_id), fresh=moved, relationships=tuple(plan))
 
 
 # Registration, kept answers, digest, majority look-up
@@ -113,8 +111,6 @@ async def _ask_no_registry(self: LocalOwner, questions: Sequence[Any]) -> list[A
 
 
 def _key_without_relationship(wanted: Any, caller: Any) -> Any:
-    from dataclasses import replace  # noqa: PLC0415
-
     return question_key(replace(wanted, relationship=""), caller)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 EXCHANGE = "binance"
 PAIR = "BTC/USDT"
 PASSWORD = "correct horse battery 9"
+TRIES_MAX = 20
 
 
 def add_pair(world: "World") -> None:
@@ -111,7 +112,7 @@ class Resident:
 
 async def settle(world: "World", name: str, *, accounts: int = 0, bots: int = 0) -> Resident:
     """A new user, in whatever weather it is: it is tried until it is there."""
-    for _ in range(20):
+    for _ in range(TRIES_MAX):
         reply = await world.client(name="guest").post(
             "/v1/users", {"email": f"{name}@example.com", "password": PASSWORD, "displayName": name}
         )
@@ -126,12 +127,15 @@ async def settle(world: "World", name: str, *, accounts: int = 0, bots: int = 0)
     return resident
 
 
-async def open_pool(world: "World", name: str = "pool", *, funded: bool = True) -> str:
+async def open_pool(world: "World", name: str = "pool", *, is_open: bool = True) -> str:
     terms = {"name": name, "model": "fixed-apr", "aprBps": 1200, "lockDays": 0, "minStake": "1"}
-    reply = await world.admin.post("/v1/staking/pools", terms)
+    for _ in range(TRIES_MAX):
+        reply = await world.admin.post("/v1/staking/pools", terms)
+        if reply.status == 201:
+            break
     assert reply.status == 201, reply
     pool: str = reply.body["poolId"]
-    if funded:
+    if is_open:
         assert (await world.admin.post(f"/v1/staking/pools/{pool}/fund", {"amount": "1000"})).is_ok
         assert (await world.admin.post(f"/v1/staking/pools/{pool}/open")).is_ok
     return pool

@@ -56,7 +56,6 @@ class Workload:
         self.world = world
         self.random = world.random
         self.tally = Tally()
-        self.pools: list[str] = []
 
     async def run(self, *, episodes: int = EPISODES_PER_SEED) -> Tally:
         world = self.world
@@ -65,11 +64,9 @@ class Workload:
         residents = []
         for place, _ in enumerate(chosen):
             residents.append(await settle(world, f"user{place}", accounts=2, bots=2))
-        if any("stake" in one for one in chosen):
-            self.pools.append(await open_pool(world))
-            for name, resident in zip(chosen, residents, strict=True):
-                if "stake" in name:
-                    await resident.credit()
+        for name, resident in zip(chosen, residents, strict=True):
+            if "stake" in name:
+                await resident.credit()
         world.set_weather(ROUGH)
         trouble = asyncio.get_running_loop().create_task(self._trouble())
         await asyncio.gather(*(self._race(name, resident) for name, resident in zip(chosen, residents, strict=True)))
@@ -184,8 +181,11 @@ async def bot_and_user(work: Workload, resident: Resident) -> tuple[Acts, Acts]:
 
 
 async def pool_against_stakes(work: Workload, resident: Resident) -> tuple[Acts, Acts]:
-    pool = work.some(work.pools)
+    """A draft can be deleted, and an open pool be staked in."""
+    pool = await open_pool(work.world, is_open=False)
     return [lambda: work.world.admin.delete(f"/v1/staking/pools/{pool}")], [
+        lambda: work.world.admin.post(f"/v1/staking/pools/{pool}/open"),
+        lambda: work.world.admin.post(f"/v1/staking/pools/{pool}/fund", {"amount": "100"}),
         lambda: resident.stake(pool),
         lambda: resident.stake(pool),
     ]

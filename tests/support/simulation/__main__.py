@@ -1,0 +1,62 @@
+"""`python -m simulation 1-2000`, `python -m simulation 17 --trace`: runs seeds of the random workload. Status 1 if one
+fails, or if one outcome of a race never occurred."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from simulation.runs import Totals, run_seeds
+from simulation.workload import clustered, random_run
+from simulation.world import simulate
+
+SEEDS_BEFORE_OUTCOMES_COUNT = 500
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
+    parser.add_argument("seeds", help="a seed, a range such as 1-2000, or several with commas")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--trace", action="store_true", help="print every step of one seed")
+    given = parser.parse_args(arguments)
+    seeds = parsed(given.seeds)
+    return trace(seeds[0]) if given.trace else run(seeds, given.processes)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def parsed(text: str) -> list[int]:
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+def run(seeds: Sequence[int], processes: int) -> int:
+    totals = Totals()
+    for one in run_seeds(seeds, processes=min(processes, len(seeds))):
+        totals.add(one)
+        if one.found:
+            say(f"seed {one.seed} fails; replay it: make simulate SEEDS={one.seed} TRACE=1")
+            for finding in one.found:
+                say(f"  {finding}")
+    say("\n".join(totals.lines()))
+    one_sided = totals.one_sided() if totals.seeds >= SEEDS_BEFORE_OUTCOMES_COUNT else []
+    for name in one_sided:
+        say(f"not every outcome has occurred: {name}")
+    return 1 if totals.failed or one_sided else 0
+
+
+def trace(seed: int) -> int:
+    (_, found), world = simulate(seed, random_run, is_cluster=clustered(seed), lines=True)
+    say("\n".join(world.trace.lines))
+    say(f"seed {seed}: {world.trace.digest}")
+    say("\n".join(found) or "nothing is wrong")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
