@@ -11,6 +11,7 @@ from audited_platform import AuditedPlatform, audited_platform, stored
 from stub_platform import ADMIN, ALICE, UNKNOWN
 
 from kit.ids import new_id
+from kit.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -186,8 +187,23 @@ async def test_repair_of_an_unknown_audit_is_not_found(admin: Any) -> None:
     problem(await admin.post(f"{AUDITS}/{UNKNOWN}/repairs", json={"items": [said]}), 404, "not-found")
 
 
-class TestRestoredOwner:
-    """The people's database is brought back from a copy that is older than a delete."""
+Copy = dict[str, list[dict[str, Any]]]
+KEPT = ("people", "cards", "desks", "rooms", "reference_closures", "reference_registry", "reference_deletions")
+
+
+async def copied(store: Store) -> Copy:
+    return {name: await store.rows(name).find({}, limit=1_000) for name in KEPT}
+
+
+async def restored(store: Store, copy: Copy) -> None:
+    for name, rows in copy.items():
+        await store.rows(name).delete_many({})
+        if rows:
+            await store.rows(name).insert_many([dict(one) for one in rows])
+
+
+class TestRestore:
+    """One database is brought back from a copy that is older than a delete."""
 
     async def test_closures_ahead_are_reported_and_raising_the_epoch_lets_creates_through(
         self, two: AuditedPlatform, admin: Any
@@ -196,8 +212,9 @@ class TestRestoredOwner:
         card = stored(_id=new_id(), personId=ALICE, cardColor="red")
         await people.rows("people").insert(stored(_id=ALICE, status="active"))
         await people.rows("cards").insert(dict(card))
+        backup = await copied(people)
         assert (await admin.delete(f"/v1/cards/{card['_id']}")).status_code == 204
-        await people.rows("cards").insert(dict(card))
+        await restored(people, backup)
         async with two.client(admin.base_url.port, ALICE) as alice:
             wish = {"cardId": card["_id"], "door": "12", "name": "desk"}
             problem(await alice.post("/v1/desks", json=wish), 409, "reference-closed")
@@ -212,6 +229,31 @@ class TestRestoredOwner:
             assert [one["result"] for one in await repaired(admin, audit_id, said)] == ["nothing-to-do"]
             assert (await alice.post("/v1/desks", json=wish)).status_code == 201
         problem(await admin.delete(f"/v1/cards/{card['_id']}"), 409, "delete-restricted")
+
+    async def test_children_that_came_back_without_their_parents_are_found_and_removed(
+        self, two: AuditedPlatform, admin: Any, eventually: Callable[..., Any]
+    ) -> None:
+        people, office = two.people.store, two.office.store
+        card, desk = stored(_id=new_id(), personId=ALICE, cardColor="red"), {"floor": "main", "door": "12", "name": "d"}
+        desk = stored(_id=new_id(), personId=ALICE, cardId=card["_id"], color="red", **desk)
+        await people.rows("people").insert(stored(_id=ALICE, status="active"))
+        await people.rows("cards").insert(dict(card))
+        await office.rows("desks").insert(dict(desk))
+        backup = await copied(office)
+        await office.rows("desks").delete_one({"_id": desk["_id"]})
+        assert (await admin.delete(f"/v1/cards/{card['_id']}")).status_code == 204
+        await restored(office, backup)
+        audit_id = (await admin.post(AUDITS, json={"relationships": ["desks.cardId"]})).json()["auditId"]
+        (report,) = (await self._ended(admin, audit_id))["relationships"]
+        assert report["orphans"] == [{"childId": desk["_id"], "parentId": card["_id"], "reason": "absent"}]
+        said = {"relationship": "desks.cardId", "action": "remove", **report["orphans"][0]}
+        del said["reason"]
+        assert [one["result"] for one in await repaired(admin, audit_id, said)] == ["deleting"]
+
+        async def gone() -> bool:
+            return await office.rows("desks").find_one({"_id": desk["_id"]}) is None
+
+        await eventually(gone)
 
     async def test_epoch_is_raised_only_for_a_parent_that_is_there_and_active(
         self, two: AuditedPlatform, admin: Any, audit_id: str
