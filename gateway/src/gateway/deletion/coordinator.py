@@ -19,6 +19,8 @@ PAUSE_S_MAX: Final = 2.0
 REPORT_EVERY_S: Final = 1.0
 GIVE_UP_AFTER_S: Final = 60.0
 """So long a deletion that only waits is driven here; then it is left to the sweepers."""
+RUNNING_MAX: Final = 1_000
+"""Followed at once; those beyond are left to the sweepers from the beginning."""
 _log = structlog.get_logger("gateway.deletion")
 
 
@@ -33,10 +35,6 @@ class Coordinator:
     def is_running(self, deletion_id: str) -> bool:
         return deletion_id in self._running
 
-    @property
-    def running_count(self) -> int:
-        return len(self._running)
-
     def core(self, progress: Progress) -> Core:
         return Core(self._ordered, progress)
 
@@ -44,18 +42,26 @@ class Coordinator:
         self, deletion_id: str, *, until: float, standing: Standing | None = None, caller: Caller = ANONYMOUS
     ) -> Standing | None:
         """Drives the deletion on, until its end or `until`, in the event loop's time. None if it goes on after that.
-        `standing` is where it stands, if that is known; the ids of what blocks are those that the `caller` may see."""
+        `standing` is where it stands, if that is known."""
+        if len(self._running) >= RUNNING_MAX and not self.is_running(deletion_id):
+            return None
         task = self.begin(deletion_id, standing=standing, caller=caller)
         done, _ = await asyncio.wait({task}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
         return task.result() if done else None
 
     def begin(
-        self, deletion_id: str, *, standing: Standing | None = None, caller: Caller = ANONYMOUS
+        self,
+        deletion_id: str,
+        *,
+        standing: Standing | None = None,
+        caller: Caller = ANONYMOUS,
+        give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> asyncio.Task[Standing | None]:
         """The task that drives it."""
         task = self._running.get(deletion_id)
         if task is None:
-            task = asyncio.create_task(self._drive(deletion_id, standing, caller), name=f"deletion {deletion_id}")
+            driving = self._drive(deletion_id, standing, caller, give_up_after_s)
+            task = asyncio.create_task(driving, name=f"deletion {deletion_id}")
             self._running[deletion_id] = task
             task.add_done_callback(lambda _: self._running.pop(deletion_id, None))
         return task
@@ -67,7 +73,9 @@ class Coordinator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _drive(self, deletion_id: str, standing: Standing | None, caller: Caller) -> Standing | None:
+    async def _drive(
+        self, deletion_id: str, standing: Standing | None, caller: Caller, give_up_after_s: float
+    ) -> Standing | None:
         """None if it is given up for now."""
         loop = asyncio.get_running_loop()
         progress = Progress()
@@ -76,7 +84,7 @@ class Coordinator:
             try:
                 standing = standing or await self._resume(deletion_id)
                 progress.take_up(standing)
-                standing = await self._advance(standing, progress, caller)
+                standing = await self._advance(standing, progress, _whoever_asked(standing, caller))
                 if standing.state in FINAL:
                     _log.info("deletion ended", deletion=deletion_id, state=standing.state, entity=standing.entity)
                     return standing
@@ -91,7 +99,7 @@ class Coordinator:
             now = (progress.removed, progress.set_null, progress.step)
             if now != seen:
                 pause_s, moved_at, seen = PAUSE_S_MIN, loop.time(), now
-            if loop.time() - moved_at > GIVE_UP_AFTER_S:
+            if loop.time() - moved_at > give_up_after_s:
                 return None
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_S_MAX)
@@ -135,3 +143,9 @@ class Coordinator:
             for one in document.relationships:
                 refers_to.setdefault(one.child, set()).add(one.parent)
         return leaves_first(relationships, refers_to)
+
+
+def _whoever_asked(standing: Standing, caller: Caller) -> Caller:
+    """As whom children are counted: what blocks is kept, and shown to whoever asked first, not to who joined him. His
+    roles are not kept."""
+    return caller if caller.id == standing.requested_by else Caller(standing.requested_by)

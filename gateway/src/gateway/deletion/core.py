@@ -5,6 +5,7 @@ close what is closed already, void what came since, apply what is left.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +20,9 @@ from gateway.deletion.steps import (
     Standing,
     Steps,
     WaitingError,
+    read_blocked,
     read_referring,
+    read_rules,
     read_standing,
     whole,
 )
@@ -54,6 +57,10 @@ class _Doomed:
         return [one for one, _ in self.parents]
 
 
+class _LeftError(WaitingError):
+    """Something still refers to what is to be removed."""
+
+
 class Core:
     def __init__(self, order: Order, progress: Progress) -> None:
         self._order = order
@@ -73,22 +80,28 @@ class Core:
             Call(service, "children/count", {"parent": entity, "id": parent_id, "relationships": names})
             for service, names in _by_service(relationships).items()
         ]
-        return [one for answer in answers for one in _list(answer, "blockedBy")]
+        blocked: list[Mapping[str, Any]] = []
+        for answer in answers:
+            with suppress(BadAnswerError):  # that service is asked again behind the fence
+                blocked += read_blocked(answer.get("blockedBy"))
+        return blocked
 
     def _decide(self, standing: Standing) -> Steps[Standing]:
         """Close, void, count; then back to active, or past the point of no return."""
         parents = [(standing.id, standing.epoch)]
         answers = yield from self._close(standing.entity, parents, standing.relationships, count=True)
-        stale = [key for answer in answers for key in _list(answer, "stale")]
+        stale = _keys(answers, "stale")
         if stale:
             return (yield from self._overtaken(standing, stale))
-        blocked = [one for answer in answers for one in _list(answer, "blockedBy")]
+        blocked = [one for answer in answers for one in read_blocked(answer.get("blockedBy"))]
         if blocked:
             refused = yield from self._owner(standing, "refuse", epoch=standing.epoch, blockedBy=blocked)
             if refused.state == REFUSED:
                 yield from self._reopen(standing)
             return refused
-        rules = {one["relationship"]: one["onDelete"] for answer in answers for one in _list(answer, "rules")}
+        rules: dict[str, str] = {}
+        for answer in answers:
+            rules |= read_rules(answer.get("rules"))
         plan = [
             Referring(one.relationship, one.service, rules.get(one.relationship, one.on_delete))
             for one in self._order(standing.relationships)
@@ -116,24 +129,39 @@ class Core:
         """Applies every rule to the children, and sees that nothing refers to their parents any more."""
         if doomed.depth > DEPTH_MAX:
             raise WaitingError({"gateway": f"cascades are more than {DEPTH_MAX} deep"})
-        for one in self._order(doomed.relationships):
-            if one.on_delete in CHANGES_CHILDREN:
-                yield from self._apply(doomed, one)
+        yield from self._apply_all(doomed)
         self._progress.step = f"look {doomed.entity}"
         looks = [
             Call(service, "children/look", {"parent": doomed.entity, "ids": doomed.ids, "relationships": names})
             for service, names in _by_service(doomed.relationships).items()
         ]
         answers = (yield looks) if looks else []
-        left = {name for answer in answers for name in _list(answer, "left")}
+        left = set(_keys(answers, "left"))
         if left:
-            raise WaitingError(
+            raise _LeftError(
                 {
                     one.service: f"{one.relationship} still refers to {doomed.entity}"
                     for one in doomed.relationships
                     if one.relationship in left
                 }
             )
+
+    def _apply_all(self, doomed: "_Doomed") -> Steps[None]:
+        """Leaves first. The order is of the documents that are known here: where one is missing, children may come
+        before what refers to them, so they have another turn after the others."""
+        waiting = [one for one in self._order(doomed.relationships) if one.on_delete in CHANGES_CHILDREN]
+        while waiting:
+            postponed: list[Referring] = []
+            reason = WaitingError({})
+            for one in waiting:
+                try:
+                    yield from self._apply(doomed, one)
+                except _LeftError as left:
+                    postponed.append(one)
+                    reason = left
+            if len(postponed) == len(waiting):
+                raise reason
+            waiting = postponed
 
     def _apply(self, doomed: "_Doomed", one: Referring) -> Steps[None]:
         """In batches. Children that may be referred to come back forced, and are purged before the next batch."""
@@ -152,7 +180,7 @@ class Core:
             forced = _forced(answer)
             if forced:
                 known = read_referring(answer.get("relationships"))
-                child = str(answer.get("child"))
+                child = _named(answer, "child")
                 children = _Doomed(child, forced, known, doomed.deletion_id, doomed.depth + 1)
                 yield from self._purge_forced(one.service, children)
             if not answer.get("more"):
@@ -183,7 +211,7 @@ class Core:
         if not calls:
             return []
         answers = yield calls
-        stale = [key for answer in answers for key in _list(answer, "stale")]
+        stale = _keys(answers, "stale")
         if stale and not count:  # nobody overtakes a purge
             raise WaitingError({calls[0].service: f"{stale[0]} was closed by a newer delete than is known of: {AHEAD}"})
         return answers
@@ -213,15 +241,29 @@ def _by_service(relationships: Sequence[Referring]) -> dict[str, list[str]]:
 
 def _forced(answer: Answer) -> list[tuple[str, int]]:
     try:
-        return [(str(item["id"]), whole(item["epoch"])) for item in _list(answer, "forced")]
-    except (KeyError, TypeError) as error:
+        return [(_named(item, "id"), whole(item["epoch"])) for item in _list(answer, "forced")]
+    except (AttributeError, KeyError, TypeError) as error:
         raise BadAnswerError("the service does not say what it forced") from error
+
+
+def _keys(answers: Sequence[Answer], name: str) -> list[str]:
+    keys = [key for answer in answers for key in _list(answer, name)]
+    if not all(isinstance(key, str) for key in keys):
+        raise BadAnswerError(f"the service's list {name} holds more than names")
+    return keys
 
 
 def _list(answer: Answer, name: str) -> list[Any]:
     value = answer.get(name)
     if not isinstance(value, list):
         raise BadAnswerError(f"the service's answer has no list {name}")
+    return value
+
+
+def _named(answer: Answer, name: str) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str):
+        raise BadAnswerError(f"the service's answer has no text {name}")
     return value
 
 

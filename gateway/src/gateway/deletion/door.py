@@ -1,8 +1,8 @@
 """The way of a DELETE: may the caller, does anything block, mark, and then as long as the client waits."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -16,9 +16,11 @@ from gateway.deletion.steps import (
     DONE,
     OVERTAKEN,
     REFUSED,
+    Answer,
+    Planned,
     Progress,
     Standing,
-    read_referring,
+    read_planned,
     read_standing,
 )
 from gateway.forwarding import problem_of
@@ -34,6 +36,7 @@ TRIES_MAX: Final = 4
 COUNT_TIMEOUT_S: Final = 2.0
 """For the count without a fence: it spares a mark, and nothing depends on it."""
 LOCATION: Final = "/v1/deletions/"
+T = TypeVar("T")
 
 
 class DeleteDoor:
@@ -74,27 +77,25 @@ class DeleteDoor:
             "pathParameters": dict(parameters),
             "ifMatch": if_match,
         }
-        planned = await self._ask(routed, "deletions/plan", asked)
-        await self._refuse_blocked(routed, str(planned["entity"]), str(planned["id"]), planned["relationships"])
-        return read_standing(await self._ask(routed, "deletions/begin", asked))
+        await self._refuse_blocked(routed, await self._ask(routed, "deletions/plan", asked, read_planned))
+        return await self._ask(routed, "deletions/begin", asked, read_standing)
 
-    async def _ask(self, routed: Routed, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _ask(self, routed: Routed, path: str, body: Mapping[str, Any], read: Callable[[Answer], T]) -> T:
         service, caller = routed.operation.service, routed.request.caller
         timeout_s = routed.left_s(asyncio.get_running_loop().time())
         try:
             said = await self._calls[service].post(PREFIX + path, body, timeout_s=timeout_s, caller=caller)
             if 400 <= said.status < 500 and is_problem(said.headers):
                 raise RefusedError(said)
-            told = json_object(said)
+            told = read(json_object(said))
         except UpstreamError as error:
             raise problem_of(error, service) from error
         reached(f"coordinator:{path.rpartition('/')[2]}")
         return told
 
-    async def _refuse_blocked(self, routed: Routed, entity: str, document_id: str, said: Any) -> None:
+    async def _refuse_blocked(self, routed: Routed, planned: Planned) -> None:
         """Blocked already: nothing is touched. A service that can't be asked now is asked again behind the fence."""
-        relationships = read_referring(said)
-        steps = self._coordinator.core(Progress()).count(entity, document_id, relationships)
+        steps = self._coordinator.core(Progress()).count(planned.entity, planned.id, planned.relationships)
         calls = next(steps)
         answers = await self._steps.make_what_can_be(calls, routed.request.caller, timeout_s=COUNT_TIMEOUT_S)
         try:
@@ -113,7 +114,7 @@ class DeleteDoor:
         if standing.state not in (DONE, REFUSED, OVERTAKEN, ABANDONED):
             ended = await self._coordinator.follow(standing.deletion_id, until=until, standing=standing, caller=caller)
         if ended is not None and ended.state == OVERTAKEN and ended.other is not None:
-            other = await self._coordinator.follow(ended.other, until=until, caller=caller)
+            other = await self._coordinator.follow(ended.other, until=until)
             return other if other is not None and other.state == DONE else None
         return ended
 
@@ -121,7 +122,8 @@ class DeleteDoor:
         if ended is not None and ended.state == DONE:
             await answer(request, 204, b"")
         elif ended is not None and ended.state == REFUSED:
-            raise _restricted(ended.blocked_by)
+            mine = ended.requested_by == request.caller.id
+            raise _restricted(ended.blocked_by if mine else [{**one, "ids": []} for one in ended.blocked_by])
         else:
             deletion_id = standing.deletion_id or standing.other or ""
             location = f"{LOCATION}{deletion_id}".encode("ascii")

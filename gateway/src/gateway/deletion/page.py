@@ -7,10 +7,10 @@ from gateway.answers import answer
 from gateway.deletion.calls import PREFIX
 from gateway.deletion.steps import owner_of
 from gateway.forwarding import problem_of
-from gateway.internal import InternalCalls
+from gateway.internal import InternalCalls, json_object
 from gateway.own_api import OwnOperation
 from gateway.request import Request
-from gateway.upstream_errors import BadAnswerError, UpstreamError
+from gateway.upstream_errors import UpstreamError
 from kit.identity import Caller
 from kit.problems import NotFound
 from kit.responses import documented
@@ -73,12 +73,11 @@ class DeletionPage:
         said = {"deletionId": deletion_id}
         try:
             found = await service.post(PREFIX + "deletions/read", said, timeout_s=self._timeout_s, caller=caller)
+            if found.status == 404:
+                raise NotFound("There is no such deletion.")
+            json_object(found)
         except UpstreamError as error:
             raise problem_of(error, owner) from error
-        if found.status == 404:
-            raise NotFound("There is no such deletion.")
-        if found.status != 200:
-            raise problem_of(BadAnswerError(f"it answers {found.status}"), owner)
         return found.body
 
     async def _get(self, request: Request, values: Mapping[str, str]) -> None:

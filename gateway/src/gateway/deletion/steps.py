@@ -62,8 +62,18 @@ class Referring:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """What a DELETE means, as its service says before anything is marked."""
+
+    entity: str
+    id: str
+    relationships: tuple[Referring, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a deletion stands, as the owner of its root says. `fresh`: the call that was answered made it so."""
+    """Where a deletion stands, as the owner of its root says. `fresh`: the call that was answered purged it.
+    `requested_by` asked for it first: the ids of what blocks are those that he may see."""
 
     state: str
     deletion_id: str
@@ -74,6 +84,7 @@ class Standing:
     blocked_by: tuple[Mapping[str, Any], ...] = ()
     other: str | None = None
     fresh: bool = False
+    requested_by: str | None = None
     progress: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -104,6 +115,15 @@ def owner_of(deletion_id: str) -> str:
     return deletion_id.partition(".")[0]
 
 
+def read_planned(answer: Answer) -> Planned:
+    """Raises BadAnswerError."""
+    try:
+        entity, document_id = _text(answer["entity"]), _text(answer["id"])
+        return Planned(entity, document_id, read_referring(answer["relationships"]))
+    except (KeyError, TypeError) as error:
+        raise BadAnswerError("the owner does not say what is to be deleted") from error
+
+
 def read_standing(answer: Answer) -> Standing:
     """Raises BadAnswerError unless all of it is there."""
     try:
@@ -114,9 +134,10 @@ def read_standing(answer: Answer) -> Standing:
             id=_text(answer["id"]),
             epoch=whole(answer["epoch"]),
             relationships=read_referring(answer["relationships"]),
-            blocked_by=tuple(answer["blockedBy"]),
-            other=answer["other"],
-            fresh=bool(answer["fresh"]),
+            blocked_by=read_blocked(answer["blockedBy"]),
+            other=_text_or_none(answer["other"]),
+            fresh=answer["fresh"] is True,
+            requested_by=_text_or_none(answer.get("requestedBy")),
             progress={name: whole(count) for name, count in answer["progress"].items()},
         )
     except (AttributeError, KeyError, TypeError) as error:
@@ -127,10 +148,44 @@ def read_referring(said: Any) -> tuple[Referring, ...]:
     """Raises BadAnswerError."""
     try:
         return tuple(
-            Referring(_text(one["relationship"]), _text(one["service"]), _text(one["onDelete"])) for one in said
+            Referring(_text(one["relationship"]), _text(one["service"]), _text(one["onDelete"]))
+            for one in _listed(said)
         )
     except (KeyError, TypeError) as error:
         raise BadAnswerError("the answer does not say which relationships there are") from error
+
+
+def read_blocked(said: Any) -> tuple[Mapping[str, Any], ...]:
+    """What blocks, by relationship. Raises BadAnswerError."""
+    try:
+        return tuple(
+            {
+                "relationship": _text(one["relationship"]),
+                "count": whole(one["count"]),
+                "ids": [_text(child_id) for child_id in _listed(one["ids"])],
+            }
+            for one in _listed(said)
+        )
+    except (KeyError, TypeError) as error:
+        raise BadAnswerError("the answer does not say what blocks") from error
+
+
+def read_rules(said: Any) -> dict[str, str]:
+    """By relationship, the rule that the service declares now. Raises BadAnswerError."""
+    try:
+        return {_text(one["relationship"]): _text(one["onDelete"]) for one in _listed(said)}
+    except (KeyError, TypeError) as error:
+        raise BadAnswerError("the answer does not say which rules there are") from error
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _text(value: Any) -> str:

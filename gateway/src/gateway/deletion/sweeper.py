@@ -8,10 +8,13 @@ import structlog
 
 from gateway.deletion.calls import DeletionCalls
 from gateway.deletion.coordinator import Coordinator
-from gateway.deletion.steps import Call
-from kit.identity import ANONYMOUS, Caller
+from gateway.deletion.steps import Call, Standing, owner_of
+from kit.identity import ANONYMOUS
 
 RUNNING_MAX: Final = 16
+LISTED_MAX: Final = 500
+GIVE_UP_AFTER_S: Final = 5.0
+"""One that only waits makes room for the next, and has its turn again."""
 _log = structlog.get_logger("gateway.deletion")
 
 
@@ -34,6 +37,7 @@ class Sweeper:
         self._interval_s = interval_s
         self._idle_s = idle_s
         self._seen: dict[str, tuple[int, float]] = {}
+        self._taken: set[asyncio.Task[Standing | None]] = set()
         self._task: asyncio.Task[None] | None = None
         self.unfinished: dict[str, int] = {}
 
@@ -47,27 +51,44 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One look at every owner."""
+        services = tuple(self._services())
+        listed = await asyncio.gather(*(self._listed(service) for service in services))
         now = asyncio.get_running_loop().time()
         still: dict[str, tuple[int, float]] = {}
-        for service in self._services():
-            answers = await self._calls.make_what_can_be([Call(service, "deletions/unfinished", {})], ANONYMOUS)
-            items = [one for answer in answers for one in answer.get("items", []) if isinstance(one, dict)]
-            if answers:
-                self.unfinished[service] = len(items)
-            for one in items:
-                self._look_at(one, now, still)
+        idle: list[tuple[float, str]] = []
+        for service, beats in zip(services, listed, strict=True):
+            if beats is None:  # what is known of its deletions stays as it is
+                still.update({one: seen for one, seen in self._seen.items() if owner_of(one) == service})
+                continue
+            self.unfinished[service] = len(beats)
+            for deletion_id, beat in beats.items():
+                known_beat, since = self._seen.get(deletion_id, (beat, now))
+                still[deletion_id] = (beat, since if beat == known_beat else now)
+                idle.append((still[deletion_id][1], deletion_id))
         self._seen = still
+        self._take_over(idle, now)
 
-    def _look_at(self, one: dict[str, Any], now: float, still: dict[str, tuple[int, float]]) -> None:
-        deletion_id, beat = str(one.get("deletionId")), int(one.get("beat", 0))
-        known_beat, since = self._seen.get(deletion_id, (beat, now))
-        still[deletion_id] = (beat, since if beat == known_beat else now)
-        idle_s = now - still[deletion_id][1]
-        if idle_s < self._idle_s or self._coordinator.is_running(deletion_id):
-            return
-        if self._coordinator.running_count < RUNNING_MAX:
-            _log.info("deletion taken over", deletion=deletion_id, idle_s=round(idle_s, 1))
-            self._coordinator.begin(deletion_id, caller=_requester(one))
+    def _take_over(self, idle: list[tuple[float, str]], now: float) -> None:
+        """Those first that stood still for longest."""
+        for since, deletion_id in sorted(idle):
+            if now - since < self._idle_s or len(self._taken) >= RUNNING_MAX:
+                return
+            if self._coordinator.is_running(deletion_id):
+                continue
+            _log.info("deletion taken over", deletion=deletion_id, idle_s=round(now - since, 1))
+            self._seen[deletion_id] = (self._seen[deletion_id][0], now)
+            task = self._coordinator.begin(deletion_id, give_up_after_s=GIVE_UP_AFTER_S)
+            self._taken.add(task)
+            task.add_done_callback(self._taken.discard)
+
+    async def _listed(self, service: str) -> dict[str, int] | None:
+        """The beats of its unfinished deletions; None if it doesn't say."""
+        answers = await self._calls.make_what_can_be([Call(service, "deletions/unfinished", {})], ANONYMOUS)
+        items = answers[0].get("items") if answers else None
+        if not isinstance(items, list):
+            return None
+        beats = (_beat(one) for one in items[:LISTED_MAX])
+        return {one[0]: one[1] for one in beats if one is not None and owner_of(one[0]) == service}
 
     async def _run(self) -> None:
         while True:
@@ -78,7 +99,7 @@ class Sweeper:
                 _log.exception("sweep failed")
 
 
-def _requester(one: dict[str, Any]) -> Caller:
-    """Whoever asked for it, without roles: what these would let see isn't kept."""
-    requested_by = one.get("requestedBy")
-    return Caller(requested_by) if isinstance(requested_by, str) else ANONYMOUS
+def _beat(one: Any) -> tuple[str, int] | None:
+    """A deletion's id and beat; None for what is none."""
+    deletion_id, beat = (one.get("deletionId"), one.get("beat")) if isinstance(one, dict) else (None, None)
+    return (deletion_id, beat) if isinstance(deletion_id, str) and isinstance(beat, int) else None
