@@ -3,11 +3,10 @@
 import os
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
-import httpx
 import pytest
 from api import UNKNOWN_ID, Api, done, pointers, problem, sign_in, sign_up
+from followed import deleted, ended
 from journals_guest import CONSENT, JOURNALS, journals_guest
 from parts import Parts
 from processes import until
@@ -17,7 +16,6 @@ from deploy.local.plan import GATEWAY
 
 RELATIONSHIPS = {"journals.userId": "users", "journals.botId": "trading_bots"}
 SETTINGS = {"DELETE_WAIT_S": "2", "DELETE_SWEEP_INTERVAL_S": "0.5", "DELETE_IDLE_S": "1", "AUDIT_RECHECK_S": "1"}
-ENDED_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +70,6 @@ def states(admin: Api) -> dict[str, str]:
     return {one["relationship"]: one["state"] for one in rows}
 
 
-def ended(api: Api, answer: httpx.Response) -> dict[str, Any]:
-    """The end of what was answered 202: a deletion or an audit."""
-    assert answer.status_code == 202, answer.text
-    fetch = partial(api.fetched, answer.headers["Location"])
-    until(lambda: fetch()["state"] in {"done", "refused", "failed"}, "it did not end", ENDED_S)
-    return fetch()
-
-
 def journal(trader: Api, bot_id: str | None = None) -> str:
     body = {"text": "as it was", **({"botId": bot_id} if bot_id else {})}
     return str(trader.made("/v1/journals", body)["journalId"])
@@ -96,7 +86,7 @@ def test_without_its_owners_consent_nothing_is_written_and_the_catalogue_says_wh
         assert said[relationship]["state"] == "refused"
         reason = said[relationship]["registrations"][0]["reason"]
         assert reason == f"REFERENCE_CONSENT does not let journals refer to {parent}."
-    assert trader.delete(f"/v1/users/{trader.user_id}").status_code == 204
+    deleted(trader, f"/v1/users/{trader.user_id}")
 
 
 def test_it_is_discovered_and_registered(joined: Parts, admin: Api) -> None:
@@ -132,7 +122,7 @@ def test_its_references_are_enforced(joined: Parts, trader: Api) -> None:
 def test_delete_of_a_bot_takes_its_journals_off_it(joined: Parts, trader: Api) -> None:
     first, second = bot(trader)["botId"], bot(trader)["botId"]
     about_first, about_second = journal(trader, first), journal(trader, second)
-    assert trader.delete(f"/v1/bots/{first}").status_code == 204
+    deleted(trader, f"/v1/bots/{first}")
     assert trader.fetched(f"/v1/journals/{about_first}")["botId"] is None
     assert trader.fetched(f"/v1/journals/{about_second}")["botId"] == second
 
@@ -141,7 +131,7 @@ def test_delete_of_a_user_takes_journals_and_bots_along(joined: Parts, admin: Ap
     stranger = sign_up(trader.base_url)
     kept = journal(stranger)
     gone = [journal(trader, bot(trader)["botId"]) for _ in range(2)] + [journal(trader)]
-    assert trader.delete(f"/v1/users/{trader.user_id}").status_code == 204
+    deleted(trader, f"/v1/users/{trader.user_id}")
     for one in gone:
         problem(admin.get(f"/v1/journals/{one}"), 404, "not-found")
     assert stranger.fetched(f"/v1/journals/{kept}")["journalId"] == kept
@@ -166,7 +156,7 @@ def test_removed_relationship_is_refused_and_no_longer_waited_for_until_it_is_re
     too_late = partial(trader.post, "/v1/journals", {"text": "too late"})
     until(lambda: too_late().json()["code"] == "reference-unverifiable", "the owner was not asked again")
     assert len(list(trader.items("/v1/journals"))) == 1
-    assert trader.delete(f"/v1/users/{trader.user_id}").status_code == 204
+    deleted(trader, f"/v1/users/{trader.user_id}")
     assert admin.fetched(f"/v1/journals/{left}")["userId"] == trader.user_id  # nobody asked for it
 
     assert done(admin.post("/v1/references/journals.userId/restore"))["state"] == "registered"
@@ -188,12 +178,11 @@ def test_decommissioned_without_a_word_it_holds_up_only_what_needs_it_until_it_i
     assert [one["service"] for one in follow()["waitingFor"]] == [JOURNALS]
     assert follow()["state"] == "deleting"
     other = sign_up(trader.base_url)
-    other.delete(f"/v1/bots/{bot(other)['botId']}")
     assert bot(other, exchange_account(other)["accountId"])["status"] == "created"
 
     problem(admin.delete("/v1/references/journals.userId"), 503, "unavailable")
     for relationship in RELATIONSHIPS:
         assert done(admin.delete(f"/v1/references/{relationship}?serviceIsGone=true"))["state"] == "removed"
     assert ended(admin, answer)["state"] == "done"
-    assert other.delete(f"/v1/users/{other.user_id}").status_code == 204
+    deleted(other, f"/v1/users/{other.user_id}")
     assert states(admin) == dict.fromkeys(RELATIONSHIPS, "removed")
