@@ -1,5 +1,6 @@
 """The journals service beside a platform: how it is started, and who consents to its references."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,4 +15,5 @@ CONSENT = {
 
 def journals_guest() -> Guest:
     """Its package is not installed: it is found beside this file."""
-    return Guest(JOURNALS, (sys.executable, "-m", JOURNALS), {"PYTHONPATH": str(Path(__file__).parent)})
+    folders = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return Guest(JOURNALS, (sys.executable, "-m", JOURNALS), {"PYTHONPATH": folders})
