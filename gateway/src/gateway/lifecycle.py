@@ -123,7 +123,12 @@ class Running:
             self.coordinator.begin(deletion_id, caller=caller)
 
         return Integrity(
-            self._calls, lambda: self.catalogue, settings, self.metrics.registry, begin_delete=begin_delete
+            self._calls,
+            lambda: self.catalogue,
+            settings,
+            self.metrics.registry,
+            ensure=self._registration.ensure,
+            begin_delete=begin_delete,
         )
 
     def _references_page(self) -> ReferencesPage:

@@ -12,7 +12,7 @@ import structlog
 from gateway.catalogue import Catalogue
 from gateway.integrity.calls import AuditCalls, NotAnsweredError
 from gateway.integrity.merge import merged, summaries
-from gateway.integrity.part import Part
+from gateway.integrity.part import Ensure, Part
 from gateway.integrity.plan import Planned, planned_of
 from kit.identity import Caller
 from kit.ids import new_id
@@ -25,9 +25,16 @@ _log = structlog.get_logger("gateway.integrity")
 
 class Auditor:
     def __init__(
-        self, calls: AuditCalls, catalogue: Callable[[], Catalogue], *, recheck_s: float, beat_s: float
+        self,
+        calls: AuditCalls,
+        ensure: Ensure,
+        catalogue: Callable[[], Catalogue],
+        *,
+        recheck_s: float,
+        beat_s: float,
     ) -> None:
         self._calls = calls
+        self._ensure = ensure
         self._catalogue = catalogue
         self._recheck_s = recheck_s
         self._beat_s = beat_s
@@ -72,6 +79,7 @@ class Auditor:
             beat=beat,
             holder=self.holder,
             calls=self._calls,
+            ensure=self._ensure,
             catalogue=self._catalogue(),
             recheck_s=self._recheck_s,
             beat_s=self._beat_s,

@@ -2,7 +2,8 @@
 owner. Whoever drives it gives signs of life; who can't any more has been overtaken, and stops."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -11,10 +12,13 @@ from gateway.catalogue import Catalogue
 from gateway.integrity.calls import AuditCalls, NotAnsweredError
 from gateway.integrity.plan import Planned, find, key_of, not_checked, planned_of
 from gateway.integrity.sides import ServiceChildSide, ServiceOwnerSide, ServiceParentSide, open_deletions
+from gateway.upstream_errors import UpstreamError
 from kit.references.audit import audit, audit_owner
 from kit.references.audit_findings import REFERENCE
 
 AT_ONCE_MAX: Final = 4
+Ensure = Callable[[str], Awaitable[None]]
+"""Tells an owner of the relationships to its entities, unless it was told."""
 _log = structlog.get_logger("gateway.integrity")
 
 
@@ -30,6 +34,7 @@ class Part:
         beat: int,
         holder: str,
         calls: AuditCalls,
+        ensure: Ensure,
         catalogue: Catalogue,
         recheck_s: float,
         beat_s: float,
@@ -40,6 +45,7 @@ class Part:
         self._beat = beat
         self._holder = holder
         self._calls = calls
+        self._ensure = ensure
         self._catalogue = catalogue
         self._recheck_s = recheck_s
         self._beat_s = beat_s
@@ -125,6 +131,8 @@ class Part:
         if planned.relationship.kind != REFERENCE or self._names_twice(planned):
             return None
         if owner not in self._registered:
+            with suppress(UpstreamError):  # an audit of what is not registered yet is one all the same
+                await self._ensure(owner)
             found = await ServiceOwnerSide(self._calls, owner).registered()
             self._registered[owner] = {(one.relationship, one.parent): one.at for one in found}
         return self._registered[owner].get((planned.relationship.name, planned.relationship.parent))

@@ -10,6 +10,7 @@ from gateway.integrity.auditor import Auditor
 from gateway.integrity.calls import AuditCalls
 from gateway.integrity.metrics import IntegrityMetrics
 from gateway.integrity.pages import IntegrityPages
+from gateway.integrity.part import Ensure
 from gateway.integrity.repairer import Repairer
 from gateway.integrity.sweeper import AuditSweeper
 from gateway.internal import InternalCalls
@@ -22,7 +23,7 @@ BEATS_MISSED: Final = 5
 
 
 class Integrity:
-    """`begin_delete` goes on with a deletion that a repair began."""
+    """`ensure` tells an owner of its relationships, `begin_delete` goes on with a deletion that a repair began."""
 
     def __init__(
         self,
@@ -31,11 +32,14 @@ class Integrity:
         settings: GatewaySettings,
         registry: CollectorRegistry,
         *,
+        ensure: Ensure,
         begin_delete: Callable[[str, Caller], object],
     ) -> None:
         asked = AuditCalls(calls)
         idle_s = settings.audit_idle_s
-        self.auditor = Auditor(asked, catalogue, recheck_s=settings.audit_recheck_s, beat_s=idle_s / BEATS_MISSED)
+        self.auditor = Auditor(
+            asked, ensure, catalogue, recheck_s=settings.audit_recheck_s, beat_s=idle_s / BEATS_MISSED
+        )
         self.sweeper = AuditSweeper(
             self.auditor,
             asked,
