@@ -8,9 +8,10 @@ VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DISTRIBUTIONS := kit services/users services/bots services/staking gateway
+SEEDS ?= 1-200
 CODE := $(addsuffix /src,$(DISTRIBUTIONS)) deploy demo bench tests
 
-.PHONY: help install up status demo test test-all bench lint audit docs format lock clean
+.PHONY: help install up status demo test test-all simulate bench lint audit docs format lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,8 +34,11 @@ demo: $(INSTALLED) ## the main job on real input, on the running platform or on 
 test: $(INSTALLED) ## the tests, without any store process
 	@$(PYTHON_IN) -m deploy.testing quick
 
-test-all: $(INSTALLED) ## test, and the embedded store, the real engine (MONGODB_URL) and platform tests
+test-all: $(INSTALLED) ## test, and the simulation, the embedded store, the real engine (MONGODB_URL) and platform tests
 	@$(PYTHON_IN) -m deploy.testing all
+
+simulate: $(INSTALLED) ## the protocol from seeds: SEEDS=1-200, or one, printed step by step with TRACE=1
+	@PYTHONPATH=tests/support $(PYTHON_IN) -m simulation $(SEEDS) $(if $(TRACE),--trace)
 
 bench: $(INSTALLED) ## the measured goals
 	@$(PYTHON_IN) -m bench

@@ -1,4 +1,4 @@
-"""`python -m deploy.testing quick|stores|platform|all`: run test suites.
+"""`python -m deploy.testing quick|simulation|stores|platform|all`: run test suites.
 
 `total NAME…` adds up what earlier runs kept, and counts each check named as one that failed."""
 
@@ -20,7 +20,7 @@ from deploy.testing.suites import GROUPS, Suite
 LANES = 2  # what the smallest machine that this is meant for has cores
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / ".reports"
-DISJOINT = ("quick", "stores", "platform")  # together they are all
+DISJOINT = ("quick", "simulation", "stores", "platform")  # together they are all
 
 
 def main(arguments: list[str]) -> int:

@@ -40,11 +40,13 @@ COMPONENT = Suite("component and contract", (*_IGNORED, "tests/component", "test
 MONGOMOCK = _behaviour("mongomock")
 EMBEDDED = _behaviour("embedded")
 ENGINE = _behaviour("engine", needs="MONGODB_URL")
+SIMULATION = Suite("simulation", ("tests/simulation",))
 PLATFORM = Suite("platform", ("tests/platform",), alone=True)
 
 GROUPS: Mapping[str, Sequence[Suite]] = {
     "quick": (COMPONENT_FIRST, COMPONENT, UNIT, MONGOMOCK),
+    "simulation": (SIMULATION,),
     "stores": (EMBEDDED, ENGINE),
     "platform": (PLATFORM,),
-    "all": (COMPONENT_FIRST, COMPONENT, UNIT, MONGOMOCK, EMBEDDED, ENGINE, PLATFORM),
+    "all": (COMPONENT_FIRST, COMPONENT, UNIT, MONGOMOCK, SIMULATION, EMBEDDED, ENGINE, PLATFORM),
 }
