@@ -96,3 +96,12 @@ def refuses(status: int) -> Handler:
         await reply(status, problem(status, "not-now"))
 
     return handler
+
+
+class StubRegistries:
+    """Of both stubs of a platform, with the `steps` of both in their order."""
+
+    def __init__(self, users: Stub, bots: Stub) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.users = StubRegistry(users, self.steps)
+        self.bots = StubRegistry(bots, self.steps)

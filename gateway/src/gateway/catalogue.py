@@ -22,6 +22,7 @@ class Catalogue:
         self.documents = dict(documents)
         self.missing = tuple(name for name in services if name not in self.documents)
         self.owners = _owners(self.documents)
+        self.entities = {name: said for one in self.documents.values() for name, said in one.entities.items()}
         self.router = Router(operation for one in self.documents.values() for operation in one.operations)
         self._check_keys()
         self._check_deletes()
@@ -64,8 +65,7 @@ class Catalogue:
 
     def _check_deletes(self) -> None:
         """The rules by which a delete can be decided at its root, on what is known by now."""
-        entities = {name: said for document in self.documents.values() for name, said in document.entities.items()}
-        wrong = [str(one) for one in islice(violations(entities), VIOLATIONS_MAX)]
+        wrong = [str(one) for one in islice(violations(self.entities), VIOLATIONS_MAX)]
         if wrong:
             raise DocumentRefusedError("; ".join(wrong))
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from stub_platform import ACCOUNT, ALICE, BOB, BOBS_ACCOUNT, KEYS, STAKE, Issuer, bots_document, users_document
+from stub_platform import ACCOUNT, ADMIN, ALICE, BOB, BOBS_ACCOUNT, KEYS, STAKE, Issuer, bots_document, users_document
+from stub_registry import StubRegistries
 from stub_services import Stub, free_port, replies, serving
 
 from gateway.app import Gateway, create_app
@@ -93,6 +94,18 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
 @pytest.fixture
 async def alice(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
     async with platform.gateway() as client:
+        yield client
+
+
+@pytest.fixture
+def registries(platform: Platform) -> StubRegistries:
+    return StubRegistries(platform.users, platform.bots)
+
+
+@pytest.fixture
+async def admin(platform: Platform, registries: StubRegistries) -> AsyncIterator[httpx.AsyncClient]:
+    async with platform.gateway(validation_kept_s=0) as client:
+        client.headers["authorization"] = f"Bearer {platform.token(ADMIN, 'admin')}"
         yield client
 
 

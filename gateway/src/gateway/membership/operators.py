@@ -18,6 +18,7 @@ import structlog
 from gateway.catalogue import Catalogue
 from gateway.forwarding import problem_of
 from gateway.internal import InternalCalls, json_object
+from gateway.membership.decidable import partners, undecidable
 from gateway.membership.registries import PREFIX, REGISTERED, Registries, RegistryReader, read_rows
 from gateway.registration import Registration
 from gateway.upstream_errors import NotSentError, UpstreamError
@@ -60,6 +61,15 @@ class RestoredMeanwhile(Problem):
     title = "The relationship was restored"
 
 
+class RelationshipNeeded(Problem):
+    """A delete is decided by this relationship for another one, which has to be removed before it, or restored after
+    it; the detail names that."""
+
+    status = 409
+    code = "relationship-needed"
+    title = "Another relationship rests on this one"
+
+
 class Operators:
     def __init__(
         self,
@@ -74,10 +84,11 @@ class Operators:
         self._catalogue = catalogue
 
     async def remove(self, relationship: str, by: Caller, *, service_is_gone: bool) -> dict[str, Any]:
-        """Raises NotFound, ServiceInUse, ServiceUnknown, RestoredMeanwhile, and Unavailable for whom has to be asked
-        again."""
+        """Raises NotFound, ServiceInUse, ServiceUnknown, RelationshipNeeded, RestoredMeanwhile, and Unavailable for
+        whom has to be asked again."""
         registries = await self._reader.read()
         service = self._service(relationship, registries)
+        self._check_removable(relationship, registries)
         _log.warning("removing a relationship", relationship=relationship, by=by.id, service_is_gone=service_is_gone)
         number = None
         if service_is_gone:
@@ -92,9 +103,11 @@ class Operators:
         return {"relationship": relationship, "service": service, "state": "removed", "registrations": rows}
 
     async def restore(self, relationship: str, by: Caller) -> dict[str, Any]:
-        """Raises NotFound, ServiceUnknown, RemovedMeanwhile, and Unavailable for whom has to be asked again."""
+        """Raises NotFound, ServiceUnknown, RelationshipNeeded, RemovedMeanwhile, and Unavailable for whom has to be
+        asked again."""
         registries = await self._reader.read()
         service = self._service(relationship, registries)
+        self._check_restorable(relationship, registries)
         _log.warning("restoring a relationship", relationship=relationship, by=by.id)
         closed = await self._child(service, "look", relationship)
         number = _number(closed)
@@ -117,6 +130,36 @@ class Operators:
         if registries.unknown:
             raise Unavailable(f"Nothing was done; try again. {_reasons(registries.unknown)}")
         raise NotFound(f"No service declares {relationship}, and no owner remembers it.")
+
+    def _check_removable(self, relationship: str, registries: Registries) -> None:
+        self._check_known(relationship, registries)
+        removed = registries.removed()
+        for one in undecidable(self._catalogue().entities, removed, removed | self._pairs(relationship)):
+            raise RelationshipNeeded(
+                f"A delete of {one.cascade.parent} is decided by {relationship} for {one.blocking.relationship}, which "
+                f"could block it half-way otherwise. Remove {one.blocking.relationship} first."
+            )
+
+    def _check_restorable(self, relationship: str, registries: Registries) -> None:
+        self._check_known(relationship, registries)
+        removed = registries.removed()
+        for one in undecidable(self._catalogue().entities, removed, removed - self._pairs(relationship)):
+            raise RelationshipNeeded(
+                f"{one.blocking.relationship} could block a delete of {one.cascade.parent} half-way, since "
+                f"{one.reason}: restore the relationship by which that is decided first."
+            )
+
+    def _check_known(self, relationship: str, registries: Registries) -> None:
+        """Whether those who can say what this one rests on, or what rests on it, have said so."""
+        catalogue = self._catalogue()
+        owners = {catalogue.owners.get(parent, "") for parent in partners(catalogue.entities, relationship)}
+        waiting = {owner: reason for owner, reason in registries.unknown.items() if owner in owners}
+        if waiting:
+            raise Unavailable(f"Nothing was done; try again. {_reasons(waiting)}")
+
+    def _pairs(self, relationship: str) -> set[tuple[str, str]]:
+        declared = (one for document in self._catalogue().documents.values() for one in document.relationships)
+        return {(one.name, one.parent) for one in declared if one.name == relationship}
 
     async def _child(self, service: str, step: str, relationship: str, **more: Any) -> dict[str, Any]:
         calls = self._calls.get(service)

@@ -14,6 +14,7 @@ PREFIX: Final = "/internal/references/relationships/"
 LIST: Final = PREFIX + "list"
 LIST_S: Final = 2.0
 REGISTERED: Final = "registered"
+REMOVED: Final = "removed"
 Row = Mapping[str, Any]
 
 
@@ -32,6 +33,11 @@ class Registries:
             owner: [row for row in rows if row["relationship"] == relationship] for owner, rows in self.rows.items()
         }
         return {owner: rows for owner, rows in found.items() if rows}
+
+    def removed(self) -> set[tuple[str, str]]:
+        """(relationship, parent) of what is known to be removed."""
+        found = (row for rows in self.rows.values() for row in rows if row["state"] == REMOVED)
+        return {(row["relationship"], row["parent"]) for row in found}
 
     def standing(self, owner: str | None, relationship: str, parent: str, service: str) -> dict[str, Any]:
         """One relationship at one owner: its `state` there and whatever else the owner says of it."""
