@@ -130,6 +130,51 @@ def test_a_service_redeployed_in_the_middle_of_a_delete() -> None:
     passes(scenario, seeds=range(1, 5))
 
 
+STAKINGS = ("user_token_balances.userId", "user_stakes.userId", "reward_transaction_logs.userId")
+
+
+def test_a_service_that_is_gone_for_good_is_waited_for_until_an_operator_says_so() -> None:
+    async def scenario(world: World) -> list[str]:
+        add_pair(world)
+        user = await settle(world, "ada", accounts=1)
+        world.kill("staking/1", restart_s=None)
+        reply = await world.admin.delete(f"/v1/users/{user.id}")
+        assert reply.status == 202, reply
+        for relationship in STAKINGS:
+            removed = await world.admin.delete(f"/v1/references/{relationship}?serviceIsGone=true")
+            assert removed.status == 200, removed
+        await asyncio.sleep(60.0)
+        assert (await ended(world, reply))["state"] == "done"
+        assert is_gone(world, user)
+        return await healed(world)
+
+    passes(scenario)
+
+
+def test_a_service_deployed_in_the_middle_of_a_delete_finds_its_parent_gone() -> None:
+    async def scenario(world: World) -> list[str]:
+        add_pair(world)
+        user = await settle(world, "ada", accounts=1)
+        world.kill("staking/1", restart_s=None)
+        for place in ("gateway/1", "gateway/2"):
+            world.kill(place)
+        for relationship in STAKINGS:
+            world.rows("users", "reference_registry").delete_many({"relationship": relationship})
+        await asyncio.sleep(20.0)
+        held = world.order("hold", kind=HOP, process="gateway", what="deletions/purge", where="users")
+        deleting = started(world, world.admin.delete(f"/v1/users/{user.id}", tries=1))
+        await asyncio.wait({deleting, started(world, held.gate.reached.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await world.processes["staking/1"].start()
+        await asyncio.sleep(20.0)
+        crediting = started(world, user.credit())
+        await asyncio.sleep(0.1)
+        held.gate.open()
+        await asyncio.gather(deleting, crediting)
+        return await healed(world)
+
+    passes(scenario)
+
+
 def test_a_diamond_goes_as_a_whole() -> None:
     """User to account to bot, user to bot, bot to its record."""
 

@@ -183,7 +183,7 @@ def _was_refused_after(books: Books, create: Call) -> bool:
 
 def _named(target: str) -> tuple[str, str]:
     collection, _, document_id = target.rpartition("/")
-    return CREATES[collection][0], document_id
+    return CREATES.get(collection, (collection, ""))[0], document_id
 
 
 def removed_though_blocked(books: Books) -> Iterator[str]:

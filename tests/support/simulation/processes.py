@@ -26,7 +26,7 @@ class Process:
         self.owner = Owner(name)
         self.owner.alive = False
         self.is_serving = False
-        self.skew_s = 0.0
+        self.clock = VirtualClock()
         self.app: Any = None
         self._world = world
 
@@ -59,11 +59,11 @@ class Process:
     def _made(self, owner: Owner) -> Any:
         world = self._world
         if self.service == GATEWAY:
-            clock = VirtualClock(world.loop)
-            clock.skew_s = self.skew_s
+            clock = self.clock = VirtualClock(world.loop)
             return gateway_app(lambda name, addresses: SimulatedUpstream(world.network, owner, name, addresses), clock)
         made = application(self.name)
-        made.clock.loop, made.clock.skew_s = world.loop, self.skew_s
+        self.clock = made.clock
+        made.clock.loop, made.clock.skew_s = world.loop, 0.0
         made.client._motor = SimulatedMotor(world.server, owner)  # type: ignore[assignment]
         made.client._causal = world.server.is_cluster
         made.app.state.rules.start(None)
@@ -106,6 +106,11 @@ class Process:
         """It stands still, as if it were stopped by a signal; what it is sent waits."""
         self._world.trace.add("event", f"{self.owner.name} stands still")
         self.owner.paused = True
+
+    def skew(self, seconds: float) -> None:
+        """Its clock steps."""
+        self._world.trace.add("event", f"the clock of {self.owner.name} goes wrong by {seconds:g} s")
+        self.clock.skew_s = seconds
 
     def resume(self) -> None:
         if self.owner.paused:

@@ -4,9 +4,11 @@ import multiprocessing
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from simulation.checks import DANGLING
+from simulation.mutants import naive, replaced
 from simulation.workload import RACES, Tally, clustered, random_run
 from simulation.world import simulate
 
@@ -70,10 +72,22 @@ def run_seed(seed: int) -> SeedResult:
     return SeedResult(seed, found, tally, world.trace.counts, time.process_time() - began, world.trace.digest)
 
 
-def run_seeds(seeds: Iterable[int], *, processes: int = 2) -> Iterator[SeedResult]:
+def run_seed_the_usual_way(seed: int) -> SeedResult:
+    """The control: validate, then write; check, then delete."""
+    with replaced(naive()):
+        return run_seed(seed)
+
+
+def orphans(result: SeedResult) -> int:
+    return sum(one.startswith(DANGLING) for one in result.found)
+
+
+def run_seeds(
+    seeds: Iterable[int], *, processes: int = 2, how: Callable[[int], SeedResult] = run_seed
+) -> Iterator[SeedResult]:
     """In whatever order they end."""
     if processes == 1:
-        yield from map(run_seed, seeds)
+        yield from map(how, seeds)
         return
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(run_seed, seeds, chunksize=4)
+        yield from pool.imap_unordered(how, seeds, chunksize=4)

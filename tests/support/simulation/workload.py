@@ -84,7 +84,7 @@ class Workload:
         return await act()
 
     async def _trouble(self) -> None:
-        """Processes are killed, stand still or can't be reached; a cluster gets another primary."""
+        """Processes are killed, stand still, can't be reached or have the wrong time; a cluster gets a new primary."""
         world = self.world
         while True:
             await asyncio.sleep(self.random.uniform(0.05, 1.5))
@@ -98,7 +98,10 @@ class Workload:
             elif kind < 0.75:
                 world.network.cut.add(place)
                 world.loop.call_later(self.random.uniform(0.1, 4.0), world.network.cut.discard, place)
-            elif kind < 0.85 and world.server.is_cluster:
+            elif kind < 0.8:
+                world.processes[place].skew(self.random.choice((-3600.0, -2.0, 2.0)))
+                world.loop.call_later(self.random.uniform(0.5, 6.0), world.processes[place].skew, 0.0)
+            elif kind < 0.9 and world.server.is_cluster:
                 world.fail_over()
 
     def some(self, values: list[str]) -> str:
@@ -191,6 +194,14 @@ async def pool_against_stakes(work: Workload, resident: Resident) -> tuple[Acts,
     ]
 
 
+async def user_and_erasure(work: Workload, resident: Resident) -> tuple[Acts, Acts]:
+    return [lambda: _delete_user(work, resident)], [
+        lambda: work.world.admin.post(f"/v1/users/{resident.id}/erase"),
+        lambda: resident.create_bot(work.some(resident.accounts)),
+        resident.link,
+    ]
+
+
 async def _delete_user(work: Workload, resident: Resident) -> Reply:
     by = work.world.admin if work.random.random() < 0.5 else resident.client
     return await by.delete(f"/v1/users/{resident.id}")
@@ -203,6 +214,7 @@ RACES: dict[str, Race] = {
         user_against_start,
         user_against_credit,
         user_twice,
+        user_and_erasure,
         account_against_creates,
         account_and_user,
         bot_against_its_children,

@@ -97,6 +97,7 @@ class World:
         self.server.all_notice()
         for process in self.processes.values():
             process.resume()
+            process.clock.skew_s = 0.0
         self.server.deliver_all()
         for name, process in self.processes.items():
             if not process.owner.alive:
