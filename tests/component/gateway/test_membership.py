@@ -60,7 +60,7 @@ class TestRemoval:
             assert (await admin.delete(f"/v1/references/{name}")).status_code == 200
         registries.steps.clear()
         said = problem(await admin.post(f"/v1/references/{ACCOUNT}/restore"), 409, "relationship-needed")
-        assert "delete of users half-way" in said["detail"]
+        assert "could block a delete of users half-way" in said["detail"]
         assert registries.steps == []
         for name in (DECIDING, ACCOUNT):
             assert (await admin.post(f"/v1/references/{name}/restore")).status_code == 200

@@ -18,7 +18,7 @@ import structlog
 from gateway.catalogue import Catalogue
 from gateway.forwarding import problem_of
 from gateway.internal import InternalCalls, json_object
-from gateway.membership.decidable import partners, undecidable
+from gateway.membership.decidable import partners, unheld
 from gateway.membership.registries import PREFIX, REGISTERED, Registries, RegistryReader, read_rows
 from gateway.registration import Registration
 from gateway.upstream_errors import NotSentError, UpstreamError
@@ -62,8 +62,8 @@ class RestoredMeanwhile(Problem):
 
 
 class RelationshipNeeded(Problem):
-    """A delete is decided by this relationship for another one, which has to be removed before it, or restored after
-    it; the detail names that."""
+    """A delete is decided by this relationship for another one, or it implies that: the other has to be removed before
+    it, or restored after it. The detail names it."""
 
     status = 409
     code = "relationship-needed"
@@ -134,19 +134,16 @@ class Operators:
     def _check_removable(self, relationship: str, registries: Registries) -> None:
         self._check_known(relationship, registries)
         removed = registries.removed()
-        for one in undecidable(self._catalogue().entities, removed, removed | self._pairs(relationship)):
-            raise RelationshipNeeded(
-                f"A delete of {one.cascade.parent} is decided by {relationship} for {one.blocking.relationship}, which "
-                f"could block it half-way otherwise. Remove {one.blocking.relationship} first."
-            )
+        for one in unheld(self._catalogue().entities, removed, removed | self._pairs(relationship)):
+            other = one.edge.relationship
+            raise RelationshipNeeded(f"{other} rests on {relationship}: {one.why}. Remove {other} first.")
 
     def _check_restorable(self, relationship: str, registries: Registries) -> None:
         self._check_known(relationship, registries)
         removed = registries.removed()
-        for one in undecidable(self._catalogue().entities, removed, removed - self._pairs(relationship)):
+        for one in unheld(self._catalogue().entities, removed, removed - self._pairs(relationship)):
             raise RelationshipNeeded(
-                f"{one.blocking.relationship} could block a delete of {one.cascade.parent} half-way, since "
-                f"{one.reason}: restore the relationship by which that is decided first."
+                f"{one.edge.relationship} rests on another that is removed: {one.why}. Restore that first."
             )
 
     def _check_known(self, relationship: str, registries: Registries) -> None:
