@@ -159,3 +159,25 @@ def test_times_and_ids_survive_the_row() -> None:
     moment = datetime(2026, 11, 23, 15, 27, 18, 123000, tzinfo=UTC)
     one = Room(id=new_id(), floor="a", door="b", created_at=moment, updated_at=moment)
     assert from_row(Room, to_row(one)).created_at == moment
+
+
+def test_service_whose_deletes_could_not_be_decided_is_refused() -> None:
+    users = make({}, name="users", rules=EntityRules("userId"))
+    account = {"user_id": reference("users", on_delete=CASCADE)}
+    accounts = make(account, name="accounts", rules=EntityRules("accountId", exposes=("userId",)))
+    bots = make({"account_id": reference("accounts"), "user_id": str}, name="bots")
+    with pytest.raises(DeclarationError, match="RESTRICT to accounts could block a delete of users half-way"):
+        check_service([users, accounts, bots])
+    decided = {"account_id": reference("accounts", match={"userId": "userId"}), "user_id": reference("users")}
+    check_service([users, accounts, make(decided, name="bots")])
+
+
+def test_reference_to_what_nobody_may_refer_to_is_refused() -> None:
+    leaf = make({}, name="leaves", rules=EntityRules("leafId", referable_by=()))
+    with pytest.raises(DeclarationError, match="leaves may be referred to by nobody"):
+        check_service([leaf, make({"leaf_id": reference("leaves")}, name="bs")])
+
+
+def test_circle_that_a_cascade_leads_into_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="CASCADE leads into a circle of references without SET_NULL"):
+        check_service([make({"next_id": reference("things", on_delete=CASCADE)})])
