@@ -10,7 +10,7 @@ from gateway.forwarding import problem_of
 from gateway.internal import InternalCalls, json_object
 from gateway.own_api import OwnOperation
 from gateway.request import Request
-from gateway.upstream_errors import UpstreamError
+from gateway.upstream_errors import BadAnswerError, UpstreamError
 from kit.identity import Caller
 from kit.problems import NotFound
 from kit.responses import documented
@@ -75,7 +75,8 @@ class DeletionPage:
             found = await service.post(PREFIX + "deletions/read", said, timeout_s=self._timeout_s, caller=caller)
             if found.status == 404:
                 raise NotFound("There is no such deletion.")
-            json_object(found)
+            if json_object(found).get("deletionId") != deletion_id:
+                raise BadAnswerError("it does not say how the deletion stands")
         except UpstreamError as error:
             raise problem_of(error, owner) from error
         return found.body
