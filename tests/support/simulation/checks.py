@@ -201,6 +201,28 @@ def removed_though_blocked(books: Books) -> Iterator[str]:
                 yield f"{HALF}: {call.target} was acknowledged, and the balance is gone"
 
 
+def changes(books: Books) -> Iterator[str]:
+    """What became of a bot that only one client ever changed, once."""
+    calls: dict[str, list[Call]] = {}
+    for call in books.world.journal.calls:
+        if call.method in ("POST", "PATCH") and call.target.startswith("/v1/bots/"):
+            calls.setdefault(call.target.split("/")[3], []).append(call)
+    for bot, made in calls.items():
+        row = books.rows("trading_bots").get(bot)
+        changed = [one for one in made if one.method == "PATCH" or one.target.endswith(("/start", "/stop"))]
+        if row is None or len(changed) != 1:
+            continue
+        call = changed[0]
+        if call.method == "PATCH":
+            is_there = row["exchangeAccountId"] == call.sent["exchangeAccountId"]
+        else:
+            is_there = row["status"] == ("running" if call.target.endswith("/start") else "stopped")
+        if call.reply.is_ok and not is_there:
+            yield f"{LOST}: {call.method} {call.target} was acknowledged and is not there"
+        if call.target.endswith("/start") and call.reply.is_refused and _is_last_word(books, call) and is_there:
+            yield f"{UNDEAD}: {call.method} {call.target} was refused ({call.reply.code}) and is there"
+
+
 def _ends_later(books: Books, bot: str, start: Call) -> bool:
     """Whether anybody tried to end what was started."""
     return any(
@@ -219,7 +241,7 @@ async def ledger(world: "World") -> list[str]:
 async def findings(world: "World", *, with_ledger: bool = False) -> list[str]:
     """Everything that is wrong, in a healed world."""
     books = Books(world)
-    found = [*dangling(books), *stuck(books), *words(books), *removed_though_blocked(books)]
+    found = [*dangling(books), *stuck(books), *words(books), *removed_though_blocked(books), *changes(books)]
     if with_ledger:
         found += await ledger(world)
     return found

@@ -8,7 +8,8 @@ import mock_store
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from simulation.faults import STORE, Point
 from simulation.loop import Owner
-from simulation.server import Message, Server, SimulatedSession
+from simulation.server import Message, Server
+from simulation.sessions import SimulatedSession
 
 assert mock_store  # it mends mongomock's bulk writes
 

@@ -139,3 +139,18 @@ async def open_pool(world: "World", name: str = "pool", *, is_open: bool = True)
         assert (await world.admin.post(f"/v1/staking/pools/{pool}/fund", {"amount": "1000"})).is_ok
         assert (await world.admin.post(f"/v1/staking/pools/{pool}/open")).is_ok
     return pool
+
+
+async def barred(world: "World") -> list[str]:
+    """The accounts for which nothing can be made any more, though they and their users are there."""
+    found = []
+    active = {row["_id"] for row in world.rows("users", "users").find({"status": "active"})}
+    accounts = list(world.rows("users", "exchange_accounts").find({}))
+    for place, account in enumerate(accounts):
+        if account["userId"] not in active:
+            continue
+        resident = Resident(world, account["userId"], world.client(account["userId"], name=f"probe{place}"))
+        reply = await resident.create_bot(account["_id"])
+        if reply.status != 201:
+            found.append(f"stuck: no bot can be made for account {account['_id']}: {reply.status} {reply.code}")
+    return found

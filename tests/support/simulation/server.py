@@ -10,7 +10,6 @@ from typing import Any
 
 import mongomock
 import mongomock.collection
-from bson import Timestamp
 from pymongo.errors import AutoReconnect, PyMongoError
 from simulation.faults import Faults, Point
 from simulation.loop import Owner, SimulatedLoop
@@ -224,7 +223,8 @@ class Server:
         self._trace.add("event", f"fail-over, not noticed by {[one.name for one in believers]}")
         self.deposed = Deposed(copy_of(self.data), self.moment, list(believers))
         for message in list(self._under_way):
-            if not message.has_run and self._faults.random.random() < 0.5:
+            is_undone = not message.has_run or message.running is not None
+            if is_undone and self._faults.random.random() < 0.5:
                 self._drop(message)
                 self._fail(message)
             else:
@@ -254,36 +254,6 @@ class Server:
         self._trace.add("fault", f"stale {message.point.process} {message.text}")
         message.sees = deposed.at
         return deposed.data
-
-
-class SimulatedSession:
-    """A causally consistent session: it asks for no less than it has seen."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def saw(self, moment: int) -> None:
-        self.seen = max(self.seen, moment)
-
-    @property
-    def operation_time(self) -> Timestamp | None:
-        return Timestamp(self.seen, 1) if self.seen else None
-
-    @property
-    def cluster_time(self) -> dict[str, Any] | None:
-        return {"clusterTime": Timestamp(self.seen, 1)} if self.seen else None
-
-    def advance_cluster_time(self, cluster_time: Any) -> None:
-        """The nodes gossip it; it says nothing of what was seen."""
-
-    def advance_operation_time(self, operation_time: Timestamp) -> None:
-        self.saw(operation_time.time)
-
-    async def __aenter__(self) -> "SimulatedSession":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
 
 
 def copy_of(data: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from simulation.checks import findings
 from simulation.clients import Reply
-from simulation.residents import Resident
+from simulation.residents import Resident, barred
 from simulation.world import World, simulate
 
 T = TypeVar("T")
@@ -61,18 +61,6 @@ async def healed(world: World) -> list[str]:
     await world.heal()
     found = await findings(world, with_ledger=bool(world.journal.of("POST", "/v1/balances")))
     return [*found, *await barred(world)]
-
-
-async def barred(world: World) -> list[str]:
-    """The users for whom nothing can be made any more, though they and their accounts are there."""
-    found = []
-    accounts = list(world.rows("users", "exchange_accounts").find({}))
-    for place, account in enumerate(accounts):
-        resident = Resident(world, account["userId"], world.client(account["userId"], name=f"probe{place}"))
-        reply = await resident.create_bot(account["_id"])
-        if reply.status != 201:
-            found.append(f"stuck: no bot can be made for account {account['_id']}: {reply.status} {reply.code}")
-    return found
 
 
 def is_gone(world: World, user: Resident) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulation.checks import findings
 from simulation.clients import Reply
 from simulation.faults import ROUGH
-from simulation.residents import Resident, add_pair, open_pool, settle
+from simulation.residents import Resident, add_pair, barred, open_pool, settle
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -226,12 +227,10 @@ RACES: dict[str, Race] = {
 
 async def random_run(world: "World") -> tuple[Tally, list[str]]:
     """The workload, healing, and what is wrong after it."""
-    from simulation.checks import findings  # noqa: PLC0415 (it imports the staking service's audit)
-
     tally = await Workload(world).run()
     await world.heal()
     found = await findings(world, with_ledger=True)
-    return tally, found
+    return tally, [*found, *await barred(world)]
 
 
 def clustered(seed: int) -> bool:
