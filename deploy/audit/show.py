@@ -38,7 +38,7 @@ def _row(one: Audited) -> list[Text]:
     orphans = Text(str(len(report.orphans)), style="red" if report.orphans else "green")
     if not report.is_complete:
         orphans.append(" or more", style="red")
-    oldest = max((intent.age_s for intent in report.intents), default=None)
+    oldest = max((intent.age_s or 0.0 for intent in report.intents), default=None)
     intents = str(len(report.intents)) if oldest is None else f"{len(report.intents)}, oldest {oldest:.0f} s"
     plain = (name, relationship.parent, where, str(report.children_read))
     return [*map(Text, plain), orphans, Text(intents), Text(str(report.closure_count))]

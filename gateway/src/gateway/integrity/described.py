@@ -45,7 +45,7 @@ _RELATIONSHIP: Final = _object(
     childrenRead=_COUNT,
     orphanCount=_COUNT,
     orphans=_list(_ORPHAN),
-    intents=_list(_object(childId=_TEXT, kind={"enum": ["create", "change"]}, ageS={"type": "number"})),
+    intents=_list(_object(childId=_TEXT, kind={"enum": ["create", "change"]}, ageS=_AGE)),
     closures=_list(_object(key=_TEXT, kind={"enum": ["stale", "ahead", "barring"]}, ageS=_AGE)),
     closureCount=_COUNT,
     isComplete=_FLAG,

@@ -41,9 +41,7 @@ class ServiceChildSide:
 
     async def pending(self, relationship: Relationship) -> Sequence[Pending]:
         answer = await self._ask("intents", relationship)
-        return self._read(
-            lambda: [Pending(str(one["id"]), str(one["kind"]), float(one["ageS"])) for one in answer["intents"]]
-        )
+        return self._read(lambda: [Pending(str(one["id"]), str(one["kind"]), one["ageS"]) for one in answer["intents"]])
 
     async def closures(self, relationship: Relationship, after: str, limit: int) -> ClosurePage:
         answer = await self._ask("closures", relationship, after=after, limit=limit)

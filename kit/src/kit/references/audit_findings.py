@@ -114,7 +114,7 @@ class Pending:
 
     child_id: str
     kind: str
-    age_s: float
+    age_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

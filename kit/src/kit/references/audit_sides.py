@@ -58,7 +58,7 @@ class StoreChildSide:
             rows = await self._find(relationship.child, where, [INTENT], PAGE)
             after = _last(rows, PAGE)
             found += [
-                Pending(row["_id"], row[INTENT]["kind"], _age_s(row[INTENT]["at"], now))
+                Pending(row["_id"], str(row[INTENT].get("kind")), _age_s(row[INTENT].get("at"), now))
                 for row in rows
                 if any(one.startswith(prefix) for one in row[INTENT]["refs"])
             ]
@@ -73,7 +73,7 @@ class StoreChildSide:
                 row["_id"].removeprefix(prefix),
                 int(row.get("epoch", 0)),
                 bool(row["closed"]),
-                None if row.get("at") is None else _age_s(row["at"], now),
+                _age_s(row.get("at"), now),
             )
             for row in rows
         )
@@ -209,5 +209,5 @@ def _seen(row: Row, asked: Asked) -> ParentSeen:
     return ParentSeen({name: scalar(row.get(name)) for name in asked.fields}, at.state.value, at.epoch)
 
 
-def _age_s(at: datetime, now: datetime) -> float:
-    return (now - at).total_seconds()
+def _age_s(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()
