@@ -172,8 +172,9 @@ class World:
     async def _apply(self) -> None:
         rows = self.owner.store.rows("desks")
         where = {"personId": self.parent.id, "_intent.kind": {"$nin": ["create"]}}
-        for row in await rows.find(where, limit=100):
-            if await rows.delete_one({"_id": row["_id"], **where}):
+        for found in await rows.find(where, limit=100):
+            row = await rows.find_one({"_id": found["_id"], **where})  # as it is when it goes
+            if row is not None and await rows.delete_one({"_id": row["_id"], **where}):
                 self.cut.add(row["_id"])
                 self.cut_busy |= row["state"] == "busy"
 
