@@ -153,8 +153,12 @@ class TestOvertaken:
         platform.bots.answers["POST", OWNER + "finish"] = deletes._handler("end")
         deletes.says("other", (200, other))
         deletes.says("end", (200, {**other, "state": "done"}))
+        gone = (404, {"status": 404, "code": "not-found", "title": "t"})
+        deletes.says("plan", (200, deletes._plan({})), gone)
         async with platform.gateway() as client:
             assert (await client.delete(PATH)).status_code == 204
+            deletes.says("plan", (200, deletes._plan({})))  # whoever overtook it has left it behind
+            assert (await client.delete(PATH)).status_code == 202
 
     async def test_one_that_can_not_be_followed_is_named(self, alice: Any, deletes: StubDeletes) -> None:
         deletes.says("begin", (200, self.by(deletes, "overtaken")))
@@ -205,6 +209,15 @@ class TestSweeper:
         async with platform.gateway():
             await eventually(lambda: any(body["deletionId"] == last for body in deletes.asked("purge")), within_s=10)
             await eventually(lambda: len(seen) == 7)
+
+    async def test_taking_over_is_told_before_the_first_step(
+        self, platform: Any, deletes: StubDeletes, eventually: Any
+    ) -> None:
+        deletes.state, deletes.epoch = "deleting", 1
+        deletes.says("close", (500, {}))
+        async with platform.gateway():
+            await eventually(lambda: deletes.asked("close"))
+            assert deletes.asked("report")[0]["waitingFor"] == []
 
     async def test_what_an_owner_lists_is_remembered_no_longer_than_it_is_listed(
         self, platform: Any, deletes: StubDeletes, eventually: Any

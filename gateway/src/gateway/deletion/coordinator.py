@@ -80,10 +80,14 @@ class Coordinator:
         loop = asyncio.get_running_loop()
         progress = Progress()
         pause_s, moved_at, seen = PAUSE_S_MIN, loop.time(), (0, 0, "")
+        is_claimed = standing is not None
         while True:
             try:
                 standing = standing or await self._resume(deletion_id)
                 progress.take_up(standing)
+                if not is_claimed:  # a beat, so that the other gateways' sweepers see it driven
+                    is_claimed = True
+                    await self._report(deletion_id, progress)
                 standing = await self._advance(standing, progress, _whoever_asked(standing, caller))
                 if standing.state in FINAL:
                     _log.info("deletion ended", deletion=deletion_id, state=standing.state, entity=standing.entity)

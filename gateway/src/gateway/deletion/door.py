@@ -30,7 +30,7 @@ from gateway.request import Request, Routed
 from gateway.upstream_errors import UpstreamError
 from kit.fault_points import reached
 from kit.preconditions import parse_if_match
-from kit.problems import DeleteRestricted, Problem, Unavailable
+from kit.problems import DeleteRestricted, NotFound, Problem, Unavailable
 
 TRIES_MAX: Final = 4
 COUNT_TIMEOUT_S: Final = 2.0
@@ -61,22 +61,21 @@ class DeleteDoor:
         """Answers. Raises Problem, and RefusedError with the service's own refusal."""
         wait_s = 0.0 if _may_follow(routed.request) else self._wait_s
         until = min(routed.deadline - 1.0, asyncio.get_running_loop().time() + wait_s)
+        asked = {
+            "operationId": routed.operation.operation_id,
+            "pathParameters": dict(parameters),
+            "ifMatch": parse_if_match(routed.request.headers.text(b"if-match")),
+        }
         for _ in range(TRIES_MAX):
-            standing = await self._begin(routed, parameters)
-            ended = await self._ended(standing, routed, until)
+            standing = await self._begin(routed, asked)
+            ended = await self._ended(standing, routed, asked, until)
             if ended is None or ended.state not in (CHANGED, ABANDONED):
                 await self._answer(routed.request, standing, ended)
                 return
         raise Unavailable("The document is changed by many at once; try again.")
 
-    async def _begin(self, routed: Routed, parameters: Mapping[str, str]) -> Standing:
+    async def _begin(self, routed: Routed, asked: Mapping[str, Any]) -> Standing:
         """Asks, counts without a fence, and has it marked."""
-        if_match = parse_if_match(routed.request.headers.text(b"if-match"))
-        asked = {
-            "operationId": routed.operation.operation_id,
-            "pathParameters": dict(parameters),
-            "ifMatch": if_match,
-        }
         await self._refuse_blocked(routed, await self._ask(routed, "deletions/plan", asked, read_planned))
         return await self._ask(routed, "deletions/begin", asked, read_standing)
 
@@ -105,7 +104,9 @@ class DeleteDoor:
             if blocked:
                 raise _restricted(blocked) from None
 
-    async def _ended(self, standing: Standing, routed: Routed, until: float) -> Standing | None:
+    async def _ended(
+        self, standing: Standing, routed: Routed, asked: Mapping[str, Any], until: float
+    ) -> Standing | None:
         """How it ended; None if it goes on. What overtook it takes the document with it, or is refused in its turn."""
         if standing.state == CHANGED:
             return standing
@@ -115,8 +116,17 @@ class DeleteDoor:
             ended = await self._coordinator.follow(standing.deletion_id, until=until, standing=standing, caller=caller)
         if ended is not None and ended.state == OVERTAKEN and ended.other is not None:
             other = await self._coordinator.follow(ended.other, until=until)
-            return other if other is not None and other.state == DONE else None
+            is_done = other is not None and other.state == DONE and await self._is_gone(routed, asked)
+            return other if is_done else None
         return ended
+
+    async def _is_gone(self, routed: Routed, asked: Mapping[str, Any]) -> bool:
+        """Whether what overtook it took it along: where its relationship was removed meanwhile, nobody did."""
+        try:
+            await self._ask(routed, "deletions/plan", asked, read_planned)
+        except RefusedError as refused:
+            return refused.answer.status == NotFound.status
+        return False
 
     async def _answer(self, request: Request, standing: Standing, ended: Standing | None) -> None:
         if ended is not None and ended.state == DONE:
