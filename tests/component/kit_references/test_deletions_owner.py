@@ -77,12 +77,25 @@ class TestBegin:
         assert await kept_records(office) == []
         assert (await begin(office, one, version=1, where={"state": {"$ne": "busy"}})).state == "deleting"
 
-    async def test_one_that_another_service_forces_names_that_deletion(self, office: Office) -> None:
+    async def test_one_that_another_document_forces_is_joined_at_its_epoch(self, office: Office) -> None:
+        """Should that other one be told to leave its children alone, this delete still ends."""
         one = await stored(office)
         forced = ParentAt(ParentState.PURGING, 1, "people.1").stored()
         await office.store.rows("desks").update_one({"_id": one.id}, {"$set": {"_parent": forced}})
         standing = await begin(office, one)
-        assert (standing.state, standing.other, standing.deletion_id) == ("overtaken", "people.1", "")
+        assert (standing.state, standing.epoch, standing.fresh) == ("purging", 1, False)
+        assert [one["relationship"] for one in standing.relationships] == ["tickets.deskId"]
+        assert (await begin(office, one)).deletion_id == standing.deletion_id
+        assert (await office.references.deletions.finish(standing.deletion_id, 1, {})).state == "done"
+        assert await office.row(one) is None
+
+    async def test_mark_that_no_record_knows_of_is_taken_back_and_made_anew(self, office: Office) -> None:
+        one = await stored(office)
+        restored = ParentAt(ParentState.DELETING, 3, "office.lost").stored()
+        await office.store.rows("desks").update_one({"_id": one.id}, {"$set": {"_parent": restored}})
+        standing = await begin(office, one)
+        assert (standing.state, standing.epoch) == ("deleting", 5)
+        assert standing.deletion_id != "office.lost"
 
 
 class TestArrows:

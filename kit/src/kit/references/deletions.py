@@ -78,9 +78,12 @@ class Deletions:
             if plan.version is not None and row.get("version") != plan.version:
                 raise VersionMismatch("Read the document again and delete its current version.")
             at = parent_at(row)
-            if at.state is not ParentState.ACTIVE:
-                return await self._joined(at, entity, plan.id)
             deletion_id = f"{service}.{new_id()}"
+            if at.state is not ParentState.ACTIVE:
+                joined = await self._joined(at, entity, plan.id, deletion_id, requested_by)
+                if joined is None:
+                    continue
+                return joined
             if await self._mark(entity, plan, at, deletion_id, requested_by):
                 return await self.resume(deletion_id)
             again = await self._row(entity, plan.id)
@@ -185,13 +188,30 @@ class Deletions:
         where = {"_id": record["documentId"], **at.filter()}
         return await self._store.rows(record["entity"]).update_one(where, {"$set": {PARENT_STATE: after.stored()}})
 
-    async def _joined(self, at: ParentAt, entity: str, document_id: str) -> Standing:
-        """The deletion that a document is in already; one that forces it belongs to a root elsewhere, perhaps of
-        another service."""
+    async def _joined(
+        self, at: ParentAt, entity: str, document_id: str, deletion_id: str, requested_by: str | None
+    ) -> Standing | None:
+        """The deletion that a document is in already; None: look again. The purge of another document that forced this
+        one is joined by a deletion of this one's own: should the other have been told to leave its children alone,
+        nobody else would end it. A mark that no record knows of, as after a restore, is taken back."""
         known = None if at.deletion is None else await self.records.find(at.deletion)
-        if known is not None and known["documentId"] == document_id:
+        is_own = known is not None and known["documentId"] == document_id and known["state"] not in FINAL
+        if known is not None and is_own:
             return await self.resume(known["_id"])
-        return Standing(records.OVERTAKEN, entity=entity, id=document_id, other=at.deletion)
+        same = {"_id": document_id, **at.filter()}
+        if at.state is ParentState.DELETING:
+            back = {PARENT_STATE: at.after(Step.REFUSE).stored()}
+            await self._store.rows(entity).update_one(same, {"$set": back})
+            return None
+        await self.records.insert(deletion_id, entity, document_id, at.epoch, requested_by)
+        plan = tuple(referring(one) for one in await self._registry.relationships_to(entity))
+        stored = ParentAt(at.state, at.epoch, deletion_id, plan).stored()
+        if at.deletion is not None:
+            same[f"{PARENT_STATE}.deletion"] = at.deletion
+        if await self._store.rows(entity).update_one(same, {"$set": {PARENT_STATE: stored}}):
+            return await self.resume(deletion_id)
+        await self.records.remove(deletion_id)
+        return None
 
     async def _settled(self, record: Row, row: Row | None) -> Standing | None:
         """The record brought up to the document. None: look again."""
