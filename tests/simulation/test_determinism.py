@@ -6,22 +6,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from simulation.workload import clustered, random_run
+from simulation.workload import random_run, setting_of
 from simulation.world import simulate
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (3, 4)
 PRINTS = """
 import sys
-from simulation.workload import clustered, random_run
+from simulation.workload import random_run, setting_of
 from simulation.world import simulate
 for seed in map(int, sys.argv[1:]):
-    print(simulate(seed, random_run, is_cluster=clustered(seed))[1].trace.digest)
+    print(simulate(seed, random_run, **setting_of(seed))[1].trace.digest)
 """
 
 
 def digest(seed: int) -> str:
-    _, world = simulate(seed, random_run, is_cluster=clustered(seed))
+    _, world = simulate(seed, random_run, **setting_of(seed))
     return world.trace.digest
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from simulation.runs import Totals, orphans, run_seed_the_usual_way, run_seeds
-from simulation.workload import clustered, random_run
+from simulation.workload import random_run, setting_of
 from simulation.world import simulate
 
 SEEDS_BEFORE_OUTCOMES_COUNT = 500
@@ -64,7 +64,7 @@ def control(seeds: Sequence[int], processes: int) -> int:
 
 
 def trace(seed: int) -> int:
-    (_, found), world = simulate(seed, random_run, is_cluster=clustered(seed), lines=True)
+    (_, found), world = simulate(seed, random_run, **setting_of(seed), lines=True)
     say("\n".join(world.trace.lines))
     say(f"seed {seed}: {world.trace.digest}")
     say("\n".join(found) or "nothing is wrong")

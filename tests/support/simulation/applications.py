@@ -32,7 +32,9 @@ from kit.store.client import Store
 
 GATEWAY = "gateway"
 SERVICES = ("users", "bots", "staking")
-PLACES = {"users/1": "users", "bots/1": "bots", "bots/2": "bots", "staking/1": "staking"}
+PLACES = ("users/1", "bots/1", "bots/2", "staking/1")
+MORE_PLACES = ("users/2", "staking/2")
+"""Where there are two replicas of everything."""
 GATEWAYS = ("gateway/1", "gateway/2")
 PREFIX = "sim"
 SEED = hashlib.sha256(b"the simulation's signing key").digest()
@@ -98,10 +100,15 @@ def service_settings(service: str) -> Any:
     return module.StakingSettings(**values, ledger_sweep_interval_s=5.0)
 
 
-def gateway_settings() -> GatewaySettings:
+def service_of(place: str) -> str:
+    return place.partition("/")[0]
+
+
+@functools.cache
+def gateway_settings(places: tuple[str, ...]) -> GatewaySettings:
     addresses: dict[str, list[str]] = {}
-    for place, service in PLACES.items():
-        addresses.setdefault(service, []).append(f"http://{host_of(place)}:80")
+    for place in places:
+        addresses.setdefault(service_of(place), []).append(f"http://{host_of(place)}:80")
     return GatewaySettings(
         environment="development",
         services=" ".join(f"{name}={','.join(listed)}" for name, listed in addresses.items()),
@@ -113,7 +120,7 @@ def gateway_settings() -> GatewaySettings:
 
 @functools.cache
 def application(place: str) -> Application:
-    service = PLACES[place]
+    service = service_of(place)
     client = StoreClient.from_motor(None)
     clock = VirtualClock()
     return Application(
@@ -121,13 +128,8 @@ def application(place: str) -> Application:
     )
 
 
-@functools.cache
-def _gateway_settings() -> GatewaySettings:
-    return gateway_settings()
-
-
-def gateway_app(upstream: Any, clock: VirtualClock) -> Gateway:
-    return Gateway(_gateway_settings(), upstream=upstream, clock=clock)
+def gateway_app(places: tuple[str, ...], upstream: Any, clock: VirtualClock) -> Gateway:
+    return Gateway(gateway_settings(places), upstream=upstream, clock=clock)
 
 
 _bound: set[type[Any]] = set()

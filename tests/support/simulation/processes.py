@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from simulation.applications import GATEWAY, PLACES, application, gateway_app
+from simulation.applications import GATEWAY, application, gateway_app, service_of
 from simulation.loop import Owner
 from simulation.motor import SimulatedMotor
 from simulation.network import SimulatedUpstream
@@ -21,7 +21,7 @@ class Process:
 
     def __init__(self, world: "World", name: str) -> None:
         self.name = name
-        self.service = PLACES.get(name, GATEWAY)
+        self.service = service_of(name)
         self.generation = 0
         self.owner = Owner(name)
         self.owner.alive = False
@@ -60,7 +60,11 @@ class Process:
         world = self._world
         if self.service == GATEWAY:
             clock = self.clock = VirtualClock(world.loop)
-            return gateway_app(lambda name, addresses: SimulatedUpstream(world.network, owner, name, addresses), clock)
+
+            def upstream(service: str, addresses: Any) -> SimulatedUpstream:
+                return SimulatedUpstream(world.network, owner, service, addresses)
+
+            return gateway_app(world.places, upstream, clock)
         made = application(self.name)
         self.clock = made.clock
         made.clock.loop, made.clock.skew_s = world.loop, 0.0

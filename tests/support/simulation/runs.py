@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from simulation.checks import DANGLING
 from simulation.mutants import naive, replaced
-from simulation.workload import RACES, Tally, clustered, random_run
+from simulation.workload import RACES, Tally, random_run, setting_of
 from simulation.world import simulate
 
 BOTH = ("deleted", "refused", "written")
@@ -65,7 +65,7 @@ class Totals:
 def run_seed(seed: int) -> SeedResult:
     began = time.process_time()
     try:
-        (tally, found), world = simulate(seed, random_run, is_cluster=clustered(seed))
+        (tally, found), world = simulate(seed, random_run, **setting_of(seed))
     except Exception:  # noqa: BLE001 (it is this seed's failure)
         found = [f"the run itself failed: {traceback.format_exc(limit=-4)}"]
         return SeedResult(seed, found, Tally(), Counter(), time.process_time() - began)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 EPISODES_PER_SEED = 3
 HEAD_START_S_MAX = 0.4
-PLACES_TO_KILL = ("users/1", "bots/1", "bots/2", "staking/1", "gateway/1", "gateway/2")
 
 
 @dataclass
@@ -89,7 +88,7 @@ class Workload:
         world = self.world
         while True:
             await asyncio.sleep(self.random.uniform(0.05, 1.5))
-            place, kind = self.random.choice(PLACES_TO_KILL), self.random.random()
+            place, kind = self.random.choice(list(world.processes)), self.random.random()
             if kind < 0.5:
                 if world.processes[place].is_serving:
                     world.kill(place, restart_s=self.random.uniform(0.1, 3.0))
@@ -233,6 +232,6 @@ async def random_run(world: "World") -> tuple[Tally, list[str]]:
     return tally, [*found, *await barred(world)]
 
 
-def clustered(seed: int) -> bool:
-    """Every third seed runs on a replica set."""
-    return seed % 3 == 0
+def setting_of(seed: int) -> dict[str, bool]:
+    """Every third seed runs on a replica set, every fourth with two replicas of every service."""
+    return {"is_cluster": seed % 3 == 0, "is_wide": seed % 4 == 0}

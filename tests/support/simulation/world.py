@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from simulation.applications import DOCUMENTS, GATEWAYS, PLACES, cheapened, database_of, host_of
+from simulation.applications import DOCUMENTS, GATEWAYS, MORE_PLACES, PLACES, cheapened, database_of, host_of
 from simulation.clients import Client, Journal
 from simulation.faults import CALM, Faults, Rule, Weather
 from simulation.loop import Owner, SimulatedLoop, bury, run
@@ -23,8 +23,18 @@ QUIET_S = 150.0
 
 
 class World:
-    def __init__(self, seed: int, loop: SimulatedLoop, *, is_cluster: bool = False, lines: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        loop: SimulatedLoop,
+        *,
+        is_cluster: bool = False,
+        is_wide: bool = False,
+        lines: bool = False,
+    ) -> None:
+        """`is_cluster`: the store is a replica set. `is_wide`: there are two replicas of every service."""
         self.seed = seed
+        self.places = (*PLACES, *MORE_PLACES) if is_wide else PLACES
         self.loop = loop
         self.random = random.Random(f"world {seed}")
         self.trace = Trace(loop, lines=lines)
@@ -33,7 +43,7 @@ class World:
         self.network = Network(loop, self.faults, self.trace)
         self.journal = Journal()
         self.buried: list[Owner] = []
-        self.processes = {name: Process(self, name) for name in (*PLACES, *GATEWAYS)}
+        self.processes = {name: Process(self, name) for name in (*self.places, *GATEWAYS)}
         self._supervised: set[asyncio.Task[None]] = set()
         for name, process in self.processes.items():
             self.network.processes[host_of(name)] = process
@@ -41,7 +51,7 @@ class World:
     async def start(self) -> None:
         """In calm weather: an admin and the first start of everything."""
         self.rows("users", "users").insert_one(_admin())
-        for name in PLACES:
+        for name in self.places:
             await self.processes[name].start()
         await asyncio.gather(*(self.processes[name].start() for name in GATEWAYS))
         await asyncio.sleep(1.0)
@@ -131,12 +141,13 @@ def simulate(
     scenario: Callable[[World], Awaitable[T]],
     *,
     is_cluster: bool = False,
+    is_wide: bool = False,
     lines: bool = False,
 ) -> tuple[T, World]:
     """Runs one scenario in one world from one seed."""
     loop = SimulatedLoop()
     with cheapened(), seeded(seed, loop):
-        world = World(seed, loop, is_cluster=is_cluster, lines=lines)
+        world = World(seed, loop, is_cluster=is_cluster, is_wide=is_wide, lines=lines)
 
         async def whole() -> T:
             try:
