@@ -105,6 +105,7 @@ def registries(platform: Platform) -> StubRegistries:
 @pytest.fixture
 async def admin(platform: Platform, registries: StubRegistries) -> AsyncIterator[httpx.AsyncClient]:
     async with platform.gateway(validation_kept_s=0) as client:
+        await soon(lambda: not platform.catalogue.missing)
         client.headers["authorization"] = f"Bearer {platform.token(ADMIN, 'admin')}"
         yield client
 

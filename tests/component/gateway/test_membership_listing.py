@@ -19,11 +19,15 @@ async def shown(admin: Any, name: str = USER) -> dict[str, Any]:
     return next(one for one in answer.json()["references"] if one["relationship"] == name)
 
 
+async def is_registered(admin: Any) -> bool:
+    return bool((await shown(admin))["state"] == "registered")
+
+
 class TestListing:
     async def test_each_reference_has_its_state_at_its_owner_and_what_that_says_besides(
-        self, admin: Any, registries: StubRegistries
+        self, admin: Any, registries: StubRegistries, eventually: Any
     ) -> None:
-        await shown(admin)
+        await eventually(lambda: is_registered(admin))
         registries.users.rows[USER, "users"]["checkedLast"] = "yesterday"
         one = await shown(admin)
         assert (one["parent"], one["onDelete"], one["state"]) == ("users", "CASCADE", "registered")
