@@ -84,9 +84,8 @@ class Turmoil:
     async def _run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         headers = {"Authorization": f"Bearer {self.token}"}
-        # A connection for each: on one that was kept, a DELETE whose answer was lost would be sent again unasked.
-        connector = aiohttp.TCPConnector(force_close=True)
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as http:
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+            http._retry_connection = False  # unasked it would send a DELETE again whose answer was lost
             await asyncio.gather(*(self._worker(http) for _ in range(AT_ONCE)))
 
     async def _worker(self, http: aiohttp.ClientSession) -> None:

@@ -1,0 +1,95 @@
+"""Two gateways and replicas, one of them gone or late: a delete is overtaken by a greater one, and wrong clocks decide
+nothing."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api import Api, problem, sign_in, sign_up
+from followed import deleted
+from parts import Parts
+from rest import DELETIONS, entities_here, found_at_rest
+from scenes import bot, exchange_account, import_markets
+
+from bench.races import platform_arena, race
+from deploy.local.plan import GATEWAY
+from kit.store import StoreClient
+
+LATE_S = 3600
+CREATES = 200
+REST_S = 60.0
+# Long enough for the greater delete to come before a sweeper takes over the smaller one.
+SETTINGS = {"DELETE_SWEEP_INTERVAL_S": "0.5", "DELETE_IDLE_S": "8", "REQUEST_TIMEOUT_S": "8"}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    platform = Parts(tmp_path_factory.mktemp("parts"), replicas={GATEWAY: 2, "bots": 2}, settings=SETTINGS)
+    try:
+        platform.up()
+        yield platform
+    finally:
+        platform.close()
+
+
+@pytest.fixture(scope="module")
+def admin(parts: Parts) -> Api:
+    admin = sign_in(parts.gateway_urls[1], *parts.admin)
+    import_markets(admin, "binance")
+    return admin
+
+
+async def deletion_of(parts: Parts, document_id: str) -> dict[str, Any]:
+    client = await StoreClient.connect(parts.store_url)
+    try:
+        rows = client.database(f"{parts.prefix}_users").rows(DELETIONS)
+        found = await rows.find_one({"documentId": document_id})
+    finally:
+        await client.close()
+    assert found is not None
+    return found
+
+
+def test_account_whose_delete_was_begun_goes_with_its_user(parts: Parts, admin: Api) -> None:
+    trader = sign_up(parts.gateway_urls[1])
+    account = exchange_account(trader)["accountId"]
+    parts.stop("gateway.1")
+    parts.start("gateway.1", FAULT_POINT="coordinator:begin")
+    with pytest.raises(httpx.TransportError):
+        httpx.delete(
+            f"{parts.gateway_urls[0]}/v1/exchange-accounts/{account}",
+            headers={"Authorization": f"Bearer {trader.token}"},
+        )
+    begun = asyncio.run(deletion_of(parts, account))
+    assert begun["state"] == "deleting"
+    deleted(trader, f"/v1/users/{trader.user_id}")
+    problem(admin.get(f"/v1/exchange-accounts/{account}"), 404, "not-found")
+    shown = admin.fetched(f"/v1/deletions/{begun['_id']}")
+    assert shown["state"] in {"overtaken", "done"}
+    parts.kill("gateway.1")
+    parts.start("gateway.1")
+
+
+def test_replicas_whose_clocks_stand_an_hour_back_take_no_part_and_break_nothing(parts: Parts, admin: Api) -> None:
+    late = ("bots.2", "gateway.2")
+    for name in late:
+        plan = parts.plans[name]
+        program = str(Path(__file__).parents[1] / "support" / "late_process.py")
+        parts.plans[name] = replace(plan, argv=(sys.executable, program, *plan.argv[2:]))
+    parts.stop(*late)
+    parts.start(*late, LATE_S=str(LATE_S))
+    admin = sign_in(parts.gateway_url, *parts.admin)
+    assert admin.token is not None
+    raced = asyncio.run(race(platform_arena(parts.gateway_urls, admin.token, parts.store_url, parts.prefix), CREATES))
+    sys.stdout.write(f"{raced}\n")
+    assert raced.creates["201"]
+    found = asyncio.run(found_at_rest(parts.store_url, parts.prefix, entities_here(), REST_S))
+    assert found.joined.dangling == []
+    assert found.unfinished == []
+    assert raced.lost == []
+    assert bot(sign_up(parts.gateway_url))["status"] == "created"
