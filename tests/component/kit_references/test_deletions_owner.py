@@ -1,13 +1,11 @@
 """The owner's half of a delete: each arrow a compare-and-set, whatever is lost, late or asked for twice."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from mock_store import Faults
 from office import NOW, Desk, Office, attached, desk
 
-from kit.identity import ADMIN, Caller
 from kit.problems import NotFound, VersionMismatch
 from kit.references import deletion_records as records
 from kit.references.deleting import DeletePlan
@@ -96,6 +94,34 @@ class TestBegin:
         standing = await begin(office, one)
         assert (standing.state, standing.epoch) == ("deleting", 5)
         assert standing.deletion_id != "office.lost"
+
+    async def test_record_of_another_entity_with_its_id_is_not_its_own(self, office: Office) -> None:
+        """As users and their balances share their ids."""
+        one = await stored(office)
+        kept = office.references.deletions.records
+        await kept.insert("office.other", "rooms", one.id, 1, "bob")
+        forced = ParentAt(ParentState.PURGING, 1, "office.other").stored()
+        await office.store.rows("desks").update_one({"_id": one.id}, {"$set": {"_parent": forced}})
+        standing = await begin(office, one)
+        assert (standing.state, standing.entity) == ("purging", "desks")
+        assert standing.deletion_id != "office.other"
+
+    @pytest.mark.parametrize("skip", range(8))
+    @pytest.mark.parametrize("kind", ["refuse", "lose", "late"])
+    @pytest.mark.parametrize("state", [ParentState.PURGING, ParentState.DELETING])
+    async def test_joining_may_fail_anywhere_and_still_ends(
+        self, office: Office, faults: Faults, kind: str, skip: int, state: ParentState
+    ) -> None:
+        one = await stored(office)
+        found = ParentAt(state, 1, "people.1").stored()
+        await office.store.rows("desks").update_one({"_id": one.id}, {"$set": {"_parent": found}})
+        faults.add(kind, skip=skip)
+        assert await coordinated(office, one, blocked=False) == "done"
+        faults.rules.clear()
+        await faults.deliver()
+        assert await office.row(one) is None
+        for left in await office.references.deletions.unfinished():
+            assert (await office.references.deletions.resume(left["deletionId"])).state == "done"
 
 
 class TestArrows:
@@ -256,58 +282,3 @@ async def coordinated(office: Office, one: Desk, *, blocked: bool) -> str:
         except StoreUnavailable:
             continue
     raise AssertionError("the delete did not end")
-
-
-class TestRecords:
-    async def test_whoever_asked_and_admins_read_it_and_nobody_else(self, office: Office) -> None:
-        one, nobodys = await stored(office), await stored(office)
-        begun, internal = await begin(office, one), await begin(office, nobodys, None)
-        deletions = office.references.deletions
-        for caller in (Caller("alice"), Caller("boss", frozenset({ADMIN}))):
-            assert (await deletions.read(begun.deletion_id, caller))["id"] == one.id
-        for deletion_id, caller in [
-            (begun.deletion_id, Caller("bob")),
-            (begun.deletion_id, Caller(None)),
-            (internal.deletion_id, Caller(None)),
-            ("office.nothing", Caller("alice")),
-        ]:
-            with pytest.raises(NotFound):
-                await deletions.read(deletion_id, caller)
-
-    async def test_reading_brings_a_record_up_to_its_document(self, office: Office, faults: Faults) -> None:
-        one = await stored(office)
-        begun = await begin(office, one)
-        faults.add("refuse", "update_one", records.NAME, skip=1)  # the end of the record
-        with pytest.raises(StoreUnavailable):
-            await office.references.deletions.refuse(begun.deletion_id, 1, BLOCKED)
-        said = await office.references.deletions.read(begun.deletion_id, Caller("alice"))
-        assert said["state"] == "refused"
-        assert [one["count"] for one in said["blockedBy"]] == [12]
-
-    async def test_those_that_stood_still_for_longest_come_first(self, office: Office) -> None:
-        begun = []
-        for _ in range(3):
-            begun.append((await begin(office, await stored(office))).deletion_id)
-            office.clock.advance(1)
-        kept = office.references.deletions.records
-        await kept.report(begun[0], step="close", waiting_for=[{"service": "bots", "reason": "down"}], progress={})
-        listed = await office.references.deletions.unfinished()
-        assert [one["deletionId"] for one in listed] == [begun[1], begun[2], begun[0]]
-        assert [one["beat"] for one in listed] == [0, 0, 1]
-        assert listed[2]["waitingFor"] == [{"service": "bots", "reason": "down"}]
-
-    async def test_final_ones_are_forgotten_after_a_month_and_open_ones_never(self, office: Office) -> None:
-        done, still = await begin(office, await stored(office)), await begin(office, await stored(office))
-        await office.references.deletions.refuse(done.deletion_id, 1, [])
-        office.clock.advance(timedelta(days=records.KEPT_DAYS).total_seconds() + 1)
-        await office.references.deletions.records.purge()
-        assert [row["_id"] for row in await kept_records(office)] == [still.deletion_id]
-
-    async def test_final_record_takes_no_more_reports(self, office: Office) -> None:
-        begun = await begin(office, await stored(office))
-        await office.references.deletions.refuse(begun.deletion_id, 1, BLOCKED)
-        kept = office.references.deletions.records
-        before = await kept.find(begun.deletion_id)
-        await kept.report(begun.deletion_id, step="apply", waiting_for=[], progress={"removed": 9})
-        await kept.end(begun.deletion_id, records.DONE)
-        assert await kept.find(begun.deletion_id) == before

@@ -9,6 +9,7 @@ from kit.clock import Clock
 from kit.documents import Record
 from kit.store import Index, Store, index
 from kit.store.rows import Row
+from kit.store.sessions import Session
 
 NAME = "reference_deletions"
 KEPT_DAYS = 30
@@ -79,8 +80,8 @@ class DeletionRecords:
             row["requestedBy"] = requested_by
         await self._rows.insert(row)
 
-    async def find(self, deletion_id: str) -> Row | None:
-        return await self._rows.find_one({"_id": deletion_id})
+    async def find(self, deletion_id: str, *, session: Session | None = None) -> Row | None:
+        return await self._rows.find_one({"_id": deletion_id}, session=session)
 
     async def unfinished(self) -> list[Row]:
         """Those first of which nobody has said anything for longest: where there are too many, each has its turn."""

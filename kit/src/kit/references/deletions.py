@@ -194,9 +194,11 @@ class Deletions:
         """The deletion that a document is in already; None: look again. The purge of another document that forced this
         one is joined by a deletion of this one's own: should the other have been told to leave its children alone,
         nobody else would end it. A mark that no record knows of, as after a restore, is taken back."""
-        known = None if at.deletion is None else await self.records.find(at.deletion)
-        is_own = known is not None and known["documentId"] == document_id and known["state"] not in FINAL
-        if known is not None and is_own:
+        async with self._store.session(fenced=True) as session:  # what an older view lacks would be taken for missing
+            known = None if at.deletion is None else await self.records.find(at.deletion, session=session)
+            registered = await self._registry.relationships_to(entity, session=session)
+        is_own = known is not None and (known["entity"], known["documentId"]) == (entity, document_id)
+        if known is not None and is_own and known["state"] not in FINAL:
             return await self.resume(known["_id"])
         same = {"_id": document_id, **at.filter()}
         if at.state is ParentState.DELETING:
@@ -204,7 +206,7 @@ class Deletions:
             await self._store.rows(entity).update_one(same, {"$set": back})
             return None
         await self.records.insert(deletion_id, entity, document_id, at.epoch, requested_by)
-        plan = tuple(referring(one) for one in await self._registry.relationships_to(entity))
+        plan = tuple(referring(one) for one in registered)
         stored = ParentAt(at.state, at.epoch, deletion_id, plan).stored()
         if at.deletion is not None:
             same[f"{PARENT_STATE}.deletion"] = at.deletion
