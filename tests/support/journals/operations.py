@@ -5,12 +5,13 @@ from typing import Any
 
 from journals.documents import Journal
 from journals.schemas import JournalCreate, JournalPatch
+from kit.context import RequestContext
 from kit.identity import Caller
 from kit.paging import PageRequest, SortFields, fetch_page
 from kit.preconditions import check_if_match
 from kit.problems import NotFound, VersionMismatch
 from kit.references.attached import Attached
-from kit.references.planning import ParentsPlan, PlannedParent
+from kit.references.planning import ParentsPlan, PlannedParent, check_planned_version
 from kit.runtime import Runtime
 from kit.store import DuplicateKey
 
@@ -62,9 +63,11 @@ async def change_journal(
     body: JournalPatch,
     *,
     if_match: int | None,
+    context: RequestContext,
     attached: Attached,
 ) -> Journal:
     journal = await get_journal(runtime, caller, journal_id)
+    check_planned_version(context, journal.version)
     check_if_match(if_match, journal.version)
     if "bot_id" not in body.model_fields_set:
         return journal

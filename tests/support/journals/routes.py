@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 from journals import operations
 from journals.documents import Journal
 from journals.schemas import JournalCreate, JournalOut, JournalPatch
-from kit.dependencies import AttachedDep, CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
+from kit.dependencies import AttachedDep, CallerDep, ContextDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
 from kit.problems import NotFound, ReferenceClosed, ReferenceNotFound, VersionMismatch
@@ -61,6 +61,7 @@ async def change_journal(
     *,
     runtime: RuntimeDep,
     caller: CallerDep,
+    context: ContextDep,
     attached: AttachedDep,
     journal_id: JournalId,
     body: JournalPatch,
@@ -68,7 +69,9 @@ async def change_journal(
     response: Response,
 ) -> JournalOut:
     """Say which bot it is about."""
-    journal = await operations.change_journal(runtime, caller, journal_id, body, if_match=if_match, attached=attached)
+    journal = await operations.change_journal(
+        runtime, caller, journal_id, body, if_match=if_match, context=context, attached=attached
+    )
     return render(journal, response)
 
 
