@@ -89,3 +89,11 @@ async def test_final_record_takes_no_more_reports(office: Office) -> None:
     await kept.report(begun.deletion_id, step="apply", waiting_for=[], progress={"removed": 9})
     await kept.end(begun.deletion_id, records.DONE)
     assert await kept.find(begun.deletion_id) == before
+
+
+async def test_more_than_a_page_is_forgotten_at_once(office: Office) -> None:
+    rows = office.store.rows(records.NAME)
+    old = office.clock.now() - timedelta(days=records.KEPT_DAYS + 1)
+    await rows.insert_many([{"_id": f"office.{number}", "finishedAt": old} for number in range(records.PURGED_MAX + 2)])
+    await office.references.deletions.records.purge()
+    assert await kept_records(office) == []

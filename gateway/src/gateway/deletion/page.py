@@ -12,7 +12,7 @@ from gateway.own_api import OwnOperation
 from gateway.request import Request
 from gateway.upstream_errors import BadAnswerError, UpstreamError
 from kit.identity import Caller
-from kit.problems import NotFound
+from kit.problems import NotFound, Unauthenticated, Unavailable
 from kit.responses import documented
 
 PATH: Final = "/v1/deletions/{deletionId}"
@@ -43,6 +43,8 @@ SAID: Final[dict[str, Any]] = {
                             "waitingFor": {"type": "array", "items": {"type": "object"}},
                             "progress": {"type": "object"},
                             "blockedBy": {"type": "array", "items": {"type": "object"}},
+                            "overtakenBy": {"type": "string"},
+                            "requestedBy": {"type": ["string", "null"]},
                             "startedAt": {"type": "string", "format": "date-time"},
                             "updatedAt": {"type": "string", "format": "date-time"},
                             "finishedAt": {"type": ["string", "null"], "format": "date-time"},
@@ -51,7 +53,7 @@ SAID: Final[dict[str, Any]] = {
                 }
             },
         },
-        **{str(status): said for status, said in documented(NotFound).items()},
+        **{str(status): said for status, said in documented(Unauthenticated, NotFound, Unavailable).items()},
     },
 }
 

@@ -17,6 +17,7 @@ OVERTAKEN: Final = "overtaken"
 ABANDONED: Final = "abandoned"
 CHANGED: Final = "changed"
 FINAL: Final = frozenset({DONE, REFUSED, OVERTAKEN, ABANDONED})
+DELETION_ID_LENGTH_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,13 @@ def read_standing(answer: Answer) -> Standing:
     try:
         return Standing(
             state=_text(answer["state"]),
-            deletion_id=_text(answer["deletionId"]),
+            deletion_id=_deletion_id(answer["deletionId"]),
             entity=_text(answer["entity"]),
             id=_text(answer["id"]),
             epoch=whole(answer["epoch"]),
             relationships=read_referring(answer["relationships"]),
             blocked_by=read_blocked(answer["blockedBy"]),
-            other=_text_or_none(answer["other"]),
+            other=None if answer["other"] is None else _deletion_id(answer["other"]),
             fresh=answer["fresh"] is True,
             requested_by=_text_or_none(answer.get("requestedBy")),
             progress={name: whole(count) for name, count in answer["progress"].items()},
@@ -182,6 +183,14 @@ def _listed(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError
     return value
+
+
+def _deletion_id(value: Any) -> str:
+    """It goes into a header."""
+    text = _text(value)
+    if len(text) > DELETION_ID_LENGTH_MAX or not (text.isascii() and text.isprintable()):
+        raise TypeError
+    return text
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -15,6 +15,7 @@ NAME = "reference_deletions"
 KEPT_DAYS = 30
 UNFINISHED_MAX = 500
 PURGED_MAX = 1_000
+PURGES_MAX = 100
 PURGE_INTERVAL_S = 3600.0
 
 DELETING = "deleting"
@@ -114,9 +115,12 @@ class DeletionRecords:
     async def purge(self) -> None:
         """Forgets what is final since KEPT_DAYS."""
         before = self._clock.now() - timedelta(days=KEPT_DAYS)
-        old = await self._rows.find({"finishedAt": {"$lt": before}}, fields=["_id"], limit=PURGED_MAX)
-        if old:
-            await self._rows.delete_many({"_id": {"$in": [row["_id"] for row in old]}})
+        for _ in range(PURGES_MAX):
+            old = await self._rows.find({"finishedAt": {"$lt": before}}, fields=["_id"], limit=PURGED_MAX)
+            if old:
+                await self._rows.delete_many({"_id": {"$in": [row["_id"] for row in old]}})
+            if len(old) < PURGED_MAX:
+                return
 
 
 def deletion_body(row: Row) -> dict[str, Any]:
