@@ -123,12 +123,9 @@ def test_child_that_comes_back_with_what_blocks_has_the_delete_refused_and_nothi
 @pytest.mark.parametrize(
     ("service", "point", "state"),
     [
-        ("bots", "close:begin", "deleting"),
         ("bots", "close:written", "deleting"),
-        ("bots", "apply:begin", "purging"),
         ("bots", "apply:forced", "purging"),
         ("bots", "remove:removed", "purging"),
-        ("staking", "close:voided", "deleting"),
         ("staking", "look:begin", "purging"),
     ],
 )
@@ -149,7 +146,7 @@ def test_child_that_dies_at_a_step_and_stays_away_is_waited_for(
     gone(admin, path, account, f"/v1/bots/{made['botId']}")
 
 
-@pytest.mark.parametrize("point", ["begin:done", "purge:begin", "purge:done", "finish:begin", "finish:removed"])
+@pytest.mark.parametrize("point", ["begin:done", "purge:done", "finish:removed"])
 def test_owner_that_dies_at_a_step_finishes_when_it_is_back(parts: Parts, admin: Api, trader: Api, point: str) -> None:
     made = bot(trader)
     path, account = f"/v1/users/{trader.user_id}", f"/v1/exchange-accounts/{made['exchangeAccountId']}"
