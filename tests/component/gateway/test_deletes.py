@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from api import problem
+from audited_platform import stored
 from deleting_platform import DeletingPlatform, deleting_platform, followed
 from stub_platform import ADMIN, ALICE, BOB
+
+from kit.references.cascading import BATCH_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +39,22 @@ class TestAnswer:
         assert [row["_id"] for row in await deleting.left(deleting.office, "desks")] == [others.id]
         for collection in ("people", "badges", "badge_uses"):
             assert await deleting.left(deleting.people, collection) == []
+
+    async def test_more_than_a_batch_of_children_goes_with_theirs(self, deleting: DeletingPlatform) -> None:
+        await deleting.person()
+        one = await deleting.desk()
+        (row,) = await deleting.left(deleting.office, "desks")
+        ids = [f"{one.id[:-4]}{number:04}" for number in range(BATCH_MAX + 1)]
+        desks = [{**row, "_id": desk_id, "name": desk_id} for desk_id in ids]
+        await deleting.office.store.rows("desks").insert_many(desks)
+        tickets = [stored(_id=f"t{desk_id}", deskId=desk_id, personId=BOB) for desk_id in ids]
+        await deleting.office.store.rows("tickets").insert_many(tickets)
+        async with deleting.gateway(delete_wait_s=20) as alice:
+            assert (await alice.delete(f"/v1/people/{ALICE}")).status_code == 204
+        for collection in ("desks", "tickets"):
+            assert await deleting.left(deleting.office, collection) == []
+        (kept,) = await deleting.left(deleting.people, "reference_deletions")
+        assert kept["progress"] == {"removed": 2 * BATCH_MAX + 3, "setNull": 0}
 
     async def test_blocked_says_what_blocks_and_touches_nothing(self, deleting: DeletingPlatform) -> None:
         card = await deleting.card()

@@ -140,6 +140,13 @@ class TestDown:
         assert {body["count"] for body in deletes.asked("close")[1:]} == {False}
         assert deletes.asked("purge") == deletes.asked("purge")[:1]
 
+    async def test_more_than_a_gateway_follows_at_once_are_left_to_the_sweepers(
+        self, alice: Any, deletes: StubDeletes, eventually: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gateway.deletion.coordinator.RUNNING_MAX", 0)
+        followed(await alice.delete(PATH))
+        await eventually(lambda: deletes.state == "done")
+
 
 class TestOvertaken:
     def by(self, deletes: StubDeletes, state: str) -> Json:
@@ -209,6 +216,21 @@ class TestSweeper:
         async with platform.gateway():
             await eventually(lambda: any(body["deletionId"] == last for body in deletes.asked("purge")), within_s=10)
             await eventually(lambda: len(seen) == 7)
+
+    async def test_owner_that_hangs_does_not_hold_up_the_others_for_long(
+        self, platform: Any, deletes: StubDeletes, eventually: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gateway.deletion.sweeper.LIST_TIMEOUT_S", 0.2)
+        never = asyncio.Event()
+
+        async def hangs(_: Seen, __: Any) -> None:
+            await never.wait()
+
+        platform.bots.answers["POST", OWNER + "unfinished"] = hangs
+        deletes.state, deletes.epoch = "deleting", 1
+        async with platform.gateway():
+            await eventually(lambda: deletes.state == "done")
+        never.set()
 
     async def test_taking_over_is_told_before_the_first_step(
         self, platform: Any, deletes: StubDeletes, eventually: Any

@@ -13,6 +13,8 @@ from kit.identity import ANONYMOUS
 
 RUNNING_MAX: Final = 16
 LISTED_MAX: Final = 500
+LIST_TIMEOUT_S: Final = 2.0
+"""So long one owner that hangs may hold up the others."""
 GIVE_UP_AFTER_S: Final = 5.0
 """One that only waits makes room for the next, and has its turn again."""
 _log = structlog.get_logger("gateway.deletion")
@@ -83,7 +85,8 @@ class Sweeper:
 
     async def _listed(self, service: str) -> dict[str, int] | None:
         """The beats of its unfinished deletions; None if it doesn't say."""
-        answers = await self._calls.make_what_can_be([Call(service, "deletions/unfinished", {})], ANONYMOUS)
+        call = Call(service, "deletions/unfinished", {})
+        answers = await self._calls.make_what_can_be([call], ANONYMOUS, timeout_s=LIST_TIMEOUT_S)
         items = answers[0].get("items") if answers else None
         if not isinstance(items, list):
             return None

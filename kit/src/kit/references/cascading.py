@@ -60,12 +60,13 @@ class Cascade:
             found = await rows.find(
                 naming.children(parent_ids), fields=[PARENT_STATE], limit=BATCH_MAX, session=session
             )
+            is_leaf = await self._is_leaf(naming.child, session)
         more = len(found) == BATCH_MAX
         if not found or rule not in (CASCADE, SET_NULL):
             return Applied()
         if rule is SET_NULL:
             return Applied(set_null=await self._set_null(rows, naming, parent_ids, found), more=more)
-        if await self._is_leaf(naming.child):
+        if is_leaf:
             return Applied(removed=await self._remove_leaves(rows, naming, parent_ids, found), more=more)
         await self._force(naming, parent_ids, found, deletion_id)
         reached("apply:forced")
@@ -90,9 +91,9 @@ class Cascade:
         await self._parts.remove(entity, [one.id for one in doomed])
         return removed
 
-    async def _is_leaf(self, entity: str) -> bool:
+    async def _is_leaf(self, entity: str, session: Session | None) -> bool:
         """Nobody may refer to it, nor could before this version."""
-        return entity in self._leaves and not await self._registry.relationships_to(entity)
+        return entity in self._leaves and not await self._registry.relationships_to(entity, session=session)
 
     async def _set_null(self, rows: Rows, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row]) -> int:
         """A field that is null is absent. The version grows, so that a change under way misses."""
