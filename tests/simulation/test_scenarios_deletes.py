@@ -130,7 +130,13 @@ def test_a_service_redeployed_in_the_middle_of_a_delete() -> None:
     passes(scenario, seeds=range(1, 5))
 
 
-STAKINGS = ("user_token_balances.userId", "user_stakes.userId", "reward_transaction_logs.userId")
+STAKINGS = (
+    "reward_transaction_logs.sourceId",
+    "reward_transaction_logs.userId",
+    "user_stakes.userId",
+    "user_token_balances.userId",
+)
+"""In the order in which they can be removed."""
 
 
 def test_a_service_that_is_gone_for_good_is_waited_for_until_an_operator_says_so() -> None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 EPISODES_PER_SEED = 3
-HEAD_START_S_MAX = 0.4
+HEAD_START_S_MAX = 0.5
+LATEST_S = 2.0
+"""When the last write against a delete begins, which takes about as long."""
 
 
 @dataclass
@@ -76,11 +78,14 @@ class Workload:
     async def _race(self, name: str, resident: Resident) -> None:
         await asyncio.sleep(self.random.uniform(0, 1.0))
         deletes, others = await RACES[name](self, resident)
-        told = await asyncio.gather(*(self._starts(one) for one in (*deletes, *others)))
+        others = [*others, *others]
+        starts = [self._starts(one, HEAD_START_S_MAX) for one in deletes]
+        starts += [self._starts(one, LATEST_S) for one in others]
+        told = await asyncio.gather(*starts)
         self.tally.add(name, told[: len(deletes)], told[len(deletes) :])
 
-    async def _starts(self, act: Callable[[], Awaitable[Reply]]) -> Reply:
-        await asyncio.sleep(self.random.uniform(0, HEAD_START_S_MAX))
+    async def _starts(self, act: Callable[[], Awaitable[Reply]], latest_s: float) -> Reply:
+        await asyncio.sleep(self.random.uniform(0, latest_s))
         return await act()
 
     async def _trouble(self) -> None:
