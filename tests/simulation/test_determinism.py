@@ -35,7 +35,7 @@ def test_seeds_give_different_runs() -> None:
 
 @pytest.mark.parametrize("hash_seed", ["0", "12345"])
 def test_a_seed_gives_the_same_run_in_another_process(hash_seed: str) -> None:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": f"{ROOT / 'tests/support'}"}
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
     told = subprocess.run(
         [sys.executable, "-c", PRINTS, *map(str, SEEDS)],
         env=environment,

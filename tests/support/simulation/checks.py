@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulation.applications import DOCUMENTS, database_of
-from simulation.clients import UNKNOWN, Call
+from simulation.clients import Call
 from simulation.loop import Owner
 from simulation.motor import SimulatedMotor
 
@@ -152,7 +152,9 @@ def _create(books: Books, call: Call) -> Iterator[str]:
 
 def _is_last_word(books: Books, call: Call) -> bool:
     """What is refused now may be done when it is sent again: no word is the last of a message that comes twice."""
-    return call.reply.code not in NO_FINAL_WORD and call.key not in books.world.network.repeated
+    if call.reply.code in NO_FINAL_WORD or call.reply.status == 401:
+        return False
+    return call.key not in books.world.network.repeated
 
 
 def is_excused(books: Books, entity: str, document_id: str, body: Mapping[str, Any]) -> bool:
@@ -166,12 +168,10 @@ def is_excused(books: Books, entity: str, document_id: str, body: Mapping[str, A
 
 
 def _may_be_deleted(books: Books, entity: str, document_id: str) -> bool:
-    calls = [
-        one
-        for one in books.world.journal.calls
-        if one.method == "DELETE" and _named(one.target) == (entity, document_id)
-    ]
-    return any(one.reply.status in (204, 202, UNKNOWN, 404) or one.reply.status >= 500 for one in calls)
+    return any(
+        call.method == "DELETE" and _named(call.target) == (entity, document_id) and call.may_have_been_done
+        for call in books.world.journal.calls
+    )
 
 
 def _was_refused_after(books: Books, create: Call) -> bool:

@@ -68,6 +68,13 @@ class Call:
     began_at: float
     ended_at: float
     key: bytes
+    statuses: tuple[int, ...]
+    """Of all tries."""
+
+    @property
+    def may_have_been_done(self) -> bool:
+        """Whether one of the tries was not refused."""
+        return any(status < 400 or status >= 500 for status in self.statuses)
 
 
 class Journal:
@@ -118,18 +125,19 @@ class Client:
         idempotency_key = new_id().encode() if key else b""
         if key:
             headers.append((b"idempotency-key", idempotency_key))
-        reply, done = Reply(UNKNOWN), 0
-        while done < tries:
-            done += 1
+        reply, statuses = Reply(UNKNOWN), list[int]()
+        while len(statuses) < tries:
             place = gateway or self._world.random.choice(GATEWAYS)
             reply = await self._once(place, method, target, headers, body)
+            statuses.append(reply.status)
             if not _is_worth_another(reply, has_key=key):
                 break
             if not key and method in ("POST", "PATCH"):
                 break
             await asyncio.sleep(self._world.random.uniform(0.05, 1.5))
+        now = self._world.loop.now
         self._world.journal.calls.append(
-            Call(method, target, value, reply, began_at, self._world.loop.now, idempotency_key)
+            Call(method, target, value, reply, began_at, now, idempotency_key, tuple(statuses))
         )
         return reply
 
