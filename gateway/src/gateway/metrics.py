@@ -1,12 +1,13 @@
 """The gateway's metrics: those of every process, and what it does between client and services."""
 
+from importlib.metadata import version
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from kit.telemetry import Metrics
 
-VERSION: Final = "0.1.0"
+VERSION: Final = version("omnitrade-gateway")
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
