@@ -27,7 +27,11 @@ from kit.store import Store, StoreClient
 from kit.store.administration import drop_databases
 
 CREATES = 10_000
-CREATES_PER_PARENT = 20
+CREATES_PER_PARENT = 40
+CREATES_AFTER = 10  # of these, when the delete was answered
+CREATES_AMID = CREATES_PER_PARENT - CREATES_AFTER
+SPREAD_S = 0.25
+HEAD_START_S = 0.1
 AT_ONCE = 4  # parents whose creates and deletes are under way
 CONNECTIONS = 8  # for each of these
 ANSWER_S = 60.0
@@ -74,13 +78,12 @@ class Arena:
 
 
 async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1) -> Raced:
-    """Each parent gets CREATES_PER_PARENT creates and, amid the first of them, one delete: of the user, whose bots go
-    with it, or of the exchange account, which is kept once a bot has it."""
+    """Each parent gets CREATES_PER_PARENT creates, most of them in the course of SPREAD_S, and amid these one delete:
+    of the user, whose bots go with it, or of the exchange account, which is kept once a bot has it."""
     randomness = random.Random(seed)
-    count = max(1, creates // CREATES_PER_PARENT)
     async with _databases(arena) as databases:
-        made = await arena.make(databases["users"], count)
-    waiting = [(parent, number, randomness.random()) for number, parent in enumerate(made)]
+        made = await arena.make(databases["users"], max(1, creates // CREATES_PER_PARENT))
+    waiting = list(enumerate(made))
     raced = Raced()
     urls = cycle(arena.gateway_urls)
 
@@ -89,19 +92,27 @@ async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1) -> Raced:
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         async with aiohttp.ClientSession(connector=limit, headers=arena.headers, timeout=timeout) as http:
             while waiting:
-                parent, number, chance = waiting.pop()
+                number, parent = waiting.pop()
                 is_user = number % 2 == 0
-                # After the first bots an account's delete is refused, which is no race any more.
-                place = int(chance * (CREATES_PER_PARENT if is_user else 8))
-                sent = [_create(http, next(urls), parent, raced) for _ in range(CREATES_PER_PARENT)]
                 path = f"/v1/users/{parent[0]}" if is_user else f"/v1/exchange-accounts/{parent[1]}"
-                sent.insert(place, _delete(http, next(urls), path, raced))
-                await asyncio.gather(*sent)
+                # An account's delete races the first bots only: after them it is refused.
+                first_s = 0.0 if is_user else randomness.random() * HEAD_START_S
+                amid = randomness.random() * SPREAD_S * 0.6 if is_user else 0.0
+                moments = [first_s + randomness.random() * SPREAD_S for _ in range(CREATES_AMID)]
+                sent = [_later(moment, _create(http, next(urls), parent, raced)) for moment in moments]
+                await asyncio.gather(_later(amid, _delete(http, next(urls), path, raced)), *sent)
+                # A gateway may still hold its owner's word that the parent is there.
+                await asyncio.gather(*(_create(http, next(urls), parent, raced) for _ in range(CREATES_AFTER)))
 
     await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
     await _finished(arena, raced.later)
     await _count(arena, raced)
     return raced
+
+
+async def _later(seconds: float, call: Awaitable[None]) -> None:
+    await asyncio.sleep(seconds)
+    await call
 
 
 async def _create(http: aiohttp.ClientSession, url: str, parent: Parent, raced: Raced) -> None:
