@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
@@ -37,6 +38,7 @@ from gateway.settings import GatewaySettings
 from gateway.validation import Validation
 from kit.clock import Clock, SystemClock
 from kit.identity import Caller
+from kit.workers import Worker, WorkerGroup
 
 HOUSEKEEPING_S: Final = 5.0
 JWKS_TIMEOUT_S: Final = 3.0
@@ -84,8 +86,8 @@ class Running:
             self.coordinator,
             steps,
             lambda: tuple(self._calls),
-            interval_s=settings.delete_sweep_interval_s,
             idle_s=settings.delete_idle_s,
+            observe=self.metrics.deletions_found,
         )
         deletion_page = DeletionPage(self._calls, timeout_s=settings.request_timeout_s)
         self.integrity = self._made_integrity(settings)
@@ -109,7 +111,14 @@ class Running:
             body_bytes_max=settings.body_bytes_max,
             hint=self.discovery.hint,
         )
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._running = AsyncExitStack()
+        self._workers = WorkerGroup(
+            [
+                Worker("key set", HOUSEKEEPING_S, self._keep_keys),
+                Worker("deletions sweeper", settings.delete_sweep_interval_s, self.sweeper.sweep),
+                self.integrity.worker,
+            ]
+        )
 
     @property
     def catalogue(self) -> Catalogue:
@@ -139,19 +148,15 @@ class Running:
     async def start(self) -> None:
         self.readiness.start(asyncio.get_running_loop().time())
         self.discovery.start()
-        self._housekeeping = asyncio.create_task(self._keep_house())
         self._keys.refresh_if_due()
-        self.sweeper.start()
-        self.integrity.start()
+        await self._running.enter_async_context(self._workers)
         await self.discovery.first_reading(FIRST_READING_S)
         _log.info("started", services=sorted(self._upstreams), without_document=list(self.catalogue.missing))
 
     async def stop(self) -> None:
         """The server has finished the requests by now."""
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
+        await self._running.aclose()
         await self.integrity.stop()
-        await self.sweeper.stop()
         await self.coordinator.stop()
         await self.discovery.stop()
         await self._registration.stop()
@@ -168,7 +173,5 @@ class Running:
     async def _fetch_keys(self) -> SmallAnswer:
         return await self._identity_calls.get(JWKS_PATH, timeout_s=JWKS_TIMEOUT_S, body_bytes_max=JWKS_BYTES_MAX)
 
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(HOUSEKEEPING_S)
-            self._keys.refresh_if_due()
+    async def _keep_keys(self) -> None:
+        self._keys.refresh_if_due()

@@ -38,6 +38,12 @@ class GatewayMetrics(Metrics):
             ["service"],
             registry=self.registry,
         )
+        self._deletions = Gauge(
+            "deletions_unfinished",
+            "Deletes that somebody has to go on with, by the service that keeps them.",
+            ["service"],
+            registry=self.registry,
+        )
         self._validation_children: dict[tuple[str, str], Counter] = {}
 
     def validated(self, parent: str, outcome: str) -> None:
@@ -48,6 +54,9 @@ class GatewayMetrics(Metrics):
 
     def upstream_failed(self, service: str, kind: str) -> None:
         self._failures.labels(service, kind).inc()
+
+    def deletions_found(self, service: str, count: int) -> None:
+        self._deletions.labels(service).set(count)
 
     def document_read(self, service: str, *, good: bool) -> None:
         self._documents.labels(service).set(1 if good else 0)

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import orjson
+
 from gateway.client import SmallAnswer
 from gateway.headers import answer_headers
 from gateway.request import Request
@@ -19,6 +21,16 @@ class RefusedError(Exception):
 
 def is_problem(headers: list[tuple[bytes, bytes]]) -> bool:
     return any(name == b"content-type" and value.startswith(PROBLEM) for name, value in headers)
+
+
+def detail_of(body: bytes) -> str:
+    """What a problem document says, after a colon; nothing if it is none."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    said = document.get("detail") if isinstance(document, dict) else None
+    return f": {said}" if isinstance(said, str) else ""
 
 
 async def pass_on(request: Request, answer: SmallAnswer) -> None:

@@ -249,10 +249,10 @@ class TestSweeper:
         deletes.says("resume", (500, {}))
         async with platform.gateway(delete_idle_s=60):
             sweeper = platform.app.running.sweeper
-            await eventually(lambda: sweeper._seen)
-            assert len(sweeper._seen) == 500
+            await eventually(sweeper._beats.known)
+            assert len(sweeper._beats.known()) == 500
             deletes.says("unfinished", (200, {"items": []}))
-            await eventually(lambda: not sweeper._seen)
+            await eventually(lambda: not sweeper._beats.known())
 
     async def test_owner_that_does_not_answer_is_not_forgotten(
         self, platform: Any, deletes: StubDeletes, eventually: Any
@@ -260,9 +260,9 @@ class TestSweeper:
         deletes.state, deletes.epoch = "deleting", 1
         async with platform.gateway(delete_idle_s=60):
             sweeper = platform.app.running.sweeper
-            await eventually(lambda: sweeper._seen)
-            before = dict(sweeper._seen)
+            await eventually(sweeper._beats.known)
+            before = sweeper._beats.known()
             deletes.says("unfinished", (503, {}))
             asked = len(deletes.asked("unfinished"))
             await eventually(lambda: len(deletes.asked("unfinished")) > asked + 2)
-            assert sweeper._seen == before
+            assert sweeper._beats.known() == before

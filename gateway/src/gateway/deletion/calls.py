@@ -5,11 +5,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import orjson
 import structlog
 
 from gateway.deletion.steps import Answer, Call, WaitingError
 from gateway.internal import InternalCalls, json_object
+from gateway.refusals import detail_of
 from gateway.upstream_errors import BadAnswerError, UpstreamError
 from kit.fault_points import reached
 from kit.identity import ANONYMOUS, Caller
@@ -64,15 +64,5 @@ class DeletionCalls:
         path, timeout_s = PREFIX + call.path, timeout_s or self._timeout_s
         answer = await service.post(path, call.body, timeout_s=timeout_s, caller=caller)
         if answer.status != 200:
-            raise BadAnswerError(f"it answers {answer.status} to {call.path}{_detail(answer.body)}")
+            raise BadAnswerError(f"it answers {answer.status} to {call.path}{detail_of(answer.body)}")
         return json_object(answer)
-
-
-def _detail(body: bytes) -> str:
-    """What its problem document says, if it is one."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
-    said = document.get("detail") if isinstance(document, dict) else None
-    return f": {said}" if isinstance(said, str) else ""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 
+from gateway.beats import Beats
 from gateway.deletion.calls import DeletionCalls
 from gateway.deletion.coordinator import Coordinator
 from gateway.deletion.steps import Call, Standing, owner_of
@@ -21,8 +22,8 @@ _log = structlog.get_logger("gateway.deletion")
 
 
 class Sweeper:
-    """A deletion is taken over if its beat stood still for `idle_s`, by this process's own monotonic clock: the clock
-    of whoever wrote it isn't asked."""
+    """A deletion is taken over if its beat stood still for `idle_s`. `observe` is told how many are unfinished at each
+    service."""
 
     def __init__(
         self,
@@ -30,55 +31,42 @@ class Sweeper:
         calls: DeletionCalls,
         services: Callable[[], Iterable[str]],
         *,
-        interval_s: float,
         idle_s: float,
+        observe: Callable[[str, int], None],
     ) -> None:
         self._coordinator = coordinator
         self._calls = calls
         self._services = services
-        self._interval_s = interval_s
         self._idle_s = idle_s
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._observe = observe
+        self._beats: Beats[str] = Beats()
         self._taken: set[asyncio.Task[Standing | None]] = set()
-        self._task: asyncio.Task[None] | None = None
-        self.unfinished: dict[str, int] = {}
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="deletions sweeper")
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self) -> None:
         """One look at every owner."""
         services = tuple(self._services())
         listed = await asyncio.gather(*(self._listed(service) for service in services))
-        now = asyncio.get_running_loop().time()
-        still: dict[str, tuple[int, float]] = {}
         idle: list[tuple[float, str]] = []
         for service, beats in zip(services, listed, strict=True):
-            if beats is None:  # what is known of its deletions stays as it is
-                still.update({one: seen for one, seen in self._seen.items() if owner_of(one) == service})
+            if beats is None:
+                for one in self._beats.known():
+                    if owner_of(one) == service:
+                        self._beats.keep(one)
                 continue
-            self.unfinished[service] = len(beats)
-            for deletion_id, beat in beats.items():
-                known_beat, since = self._seen.get(deletion_id, (beat, now))
-                still[deletion_id] = (beat, since if beat == known_beat else now)
-                idle.append((still[deletion_id][1], deletion_id))
-        self._seen = still
-        self._take_over(idle, now)
+            self._observe(service, len(beats))
+            idle += [(self._beats.idle_s(deletion_id, beat), deletion_id) for deletion_id, beat in beats.items()]
+        self._beats.forget_others()
+        self._take_over(idle)
 
-    def _take_over(self, idle: list[tuple[float, str]], now: float) -> None:
+    def _take_over(self, idle: list[tuple[float, str]]) -> None:
         """Those first that stood still for longest."""
-        for since, deletion_id in sorted(idle):
-            if now - since < self._idle_s or len(self._taken) >= RUNNING_MAX:
+        for idle_s, deletion_id in sorted(idle, key=lambda one: (-one[0], one[1])):
+            if idle_s < self._idle_s or len(self._taken) >= RUNNING_MAX:
                 return
             if self._coordinator.is_running(deletion_id):
                 continue
-            _log.info("deletion taken over", deletion=deletion_id, idle_s=round(now - since, 1))
-            self._seen[deletion_id] = (self._seen[deletion_id][0], now)
+            _log.info("deletion taken over", deletion=deletion_id, idle_s=round(idle_s, 1))
+            self._beats.start_anew(deletion_id)
             task = self._coordinator.begin(deletion_id, give_up_after_s=GIVE_UP_AFTER_S)
             self._taken.add(task)
             task.add_done_callback(self._taken.discard)
@@ -92,14 +80,6 @@ class Sweeper:
             return None
         beats = (_beat(one) for one in items[:LISTED_MAX])
         return {one[0]: one[1] for one in beats if one is not None and owner_of(one[0]) == service}
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval_s)
-            try:
-                await self.sweep()
-            except Exception:  # noqa: BLE001 (one bad sweep must not end them)
-                _log.exception("sweep failed")
 
 
 def _beat(one: Any) -> tuple[str, int] | None:

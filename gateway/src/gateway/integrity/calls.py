@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from gateway.client import SmallAnswer
 from gateway.internal import InternalCalls, json_object
+from gateway.refusals import detail_of
 from gateway.upstream_errors import AnswerLostError, NotSentError, UpstreamError
 from kit.problems import Unavailable
 
@@ -82,18 +81,8 @@ class AuditCalls:
 def _object(service: str, answer: SmallAnswer) -> Answer:
     if answer.status != 200:
         is_down = answer.status == Unavailable.status
-        raise NotAnsweredError(service, f"it answers {answer.status}{_detail(answer.body)}", is_down=is_down)
+        raise NotAnsweredError(service, f"it answers {answer.status}{detail_of(answer.body)}", is_down=is_down)
     try:
         return json_object(answer)
     except UpstreamError as error:
         raise NotAnsweredError(service, str(error)) from error
-
-
-def _detail(body: bytes) -> str:
-    """What its problem document says, if it is one."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
-    said = document.get("detail") if isinstance(document, dict) else None
-    return f": {said}" if isinstance(said, str) else ""

@@ -17,6 +17,7 @@ from gateway.internal import InternalCalls
 from gateway.own_api import OwnOperation
 from gateway.settings import GatewaySettings
 from kit.identity import Caller
+from kit.workers import Worker
 
 BEATS_MISSED: Final = 5
 """A part is taken over when so many signs of life in a row did not come."""
@@ -45,16 +46,12 @@ class Integrity:
             asked,
             IntegrityMetrics(registry),
             idle_s=idle_s,
-            interval_s=settings.audit_sweep_interval_s,
         )
+        self.worker = Worker("audits sweeper", settings.audit_sweep_interval_s, self.sweeper.sweep)
         self._pages = IntegrityPages(self.auditor, Repairer(asked, catalogue, begin_delete))
 
     def operations(self) -> list[OwnOperation]:
         return self._pages.operations()
 
-    def start(self) -> None:
-        self.sweeper.start()
-
     async def stop(self) -> None:
-        await self.sweeper.stop()
         await self.auditor.stop()
