@@ -5,22 +5,9 @@ from typing import Any
 import httpx
 from api import UNKNOWN_ID, Api, done, problem, sign_up
 from platforms import Platform
-from scenes import bot, credit, exchange_account, open_pool
+from scenes import SAMPLE, bot, credit, exchange_account, open_pool
 
-SAMPLES = {
-    "samples": [
-        {
-            "ts": "2026-01-01T00:00:00Z",
-            "equity": "1000",
-            "realizedPnl": "0",
-            "unrealizedPnl": "0",
-            "fees": "0",
-            "volume": "0",
-            "cashFlow": "0",
-            "seq": 1,
-        }
-    ]
-}
+SAMPLES = {"samples": [SAMPLE]}
 
 
 def blocked_by(answer: httpx.Response) -> dict[str, Any]:

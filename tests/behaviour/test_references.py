@@ -8,18 +8,7 @@ import httpx
 import pytest
 from api import UNKNOWN_ID, Api, pointers, problem
 from platforms import Platform
-from scenes import bot, bot_request, credit, exchange_account, open_pool
-
-SAMPLE = {
-    "ts": "2026-01-01T00:00:00Z",
-    "equity": "1000",
-    "realizedPnl": "0",
-    "unrealizedPnl": "0",
-    "fees": "0",
-    "volume": "0",
-    "cashFlow": "0",
-    "seq": 1,
-}
+from scenes import SAMPLE, bot, bot_request, credit, exchange_account, open_pool
 
 TRADE = {
     "tradeId": "t-1",

@@ -33,7 +33,7 @@ async def begun(admin: Any, body: Any = None, **headers: str) -> str:
 
 
 async def ended(admin: Any, audit_id: str) -> dict[str, Any]:
-    for _ in range(300):
+    for _ in range(1_200):
         answer = await admin.get(f"{AUDITS}/{audit_id}")
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()

@@ -7,6 +7,16 @@ from typing import Any
 
 from api import Api, done
 
+SAMPLE: dict[str, Any] = {
+    "ts": "2026-01-01T00:00:00Z",
+    "equity": "1000",
+    "realizedPnl": "0",
+    "unrealizedPnl": "0",
+    "fees": "0",
+    "volume": "0",
+    "cashFlow": "0",
+    "seq": 1,
+}
 DATA = Path(__file__).parents[2] / "demo" / "data"
 
 
