@@ -7,9 +7,9 @@ from typing import Any
 
 from deploy.openapi import openapi_documents, owners
 from kit.clock import SystemClock
-from kit.references.audit import RECHECK_AFTER_S, audit, audit_owner
-from kit.references.audit_findings import REFERENCE, OwnerReport, Relationship, Report, relationships
-from kit.references.audit_sides import StoreChildSide, StoreOwnerSide, StoreParentSide
+from kit.references.audits.audit import RECHECK_AFTER_S, audit, audit_owner
+from kit.references.audits.audit_findings import REFERENCE, OwnerReport, Relationship, Report, relationships
+from kit.references.audits.audit_sides import StoreChildSide, StoreOwnerSide, StoreParentSide
 from kit.store import Store, StoreClient
 from staking.operations.audit.audit import audit_ledger
 from staking.operations.audit.report import AuditReport

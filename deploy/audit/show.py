@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.audit.platform import Audited, PlatformAudit
-from kit.references.audit_findings import PART, OwnerReport
+from kit.references.audits.audit_findings import PART, OwnerReport
 
 SHOWN_MAX = 20
 

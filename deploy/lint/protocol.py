@@ -46,5 +46,5 @@ def protocol_faults(document: str, files: list[str]) -> Iterator[str]:
 
 
 def _file_of(module: str) -> str:
-    """ "kit.references.closing" as kit/src/kit/references/closing.py."""
+    """ "kit.references.deletes.closing" as kit/src/kit/references/deletes/closing.py."""
     return f"{SOURCES.get(module.partition('.')[0], '')}{module.replace('.', '/')}.py"

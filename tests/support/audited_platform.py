@@ -28,7 +28,7 @@ from kit.documents import Entity, Part, Stored
 from kit.identity import Caller
 from kit.ids import Id
 from kit.references.declaration import CASCADE, Reference
-from kit.references.deleting import DeletePlan, delete_responses, deletes, refuse_direct
+from kit.references.deletes.deleting import DeletePlan, delete_responses, deletes, refuse_direct
 from kit.references.rules import Anyone, EntityRules, PartOf
 from kit.routing import KitRoute
 from kit.runtime import Runtime

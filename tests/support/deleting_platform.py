@@ -28,7 +28,7 @@ from kit.dependencies import IfMatch
 from kit.identity import Caller
 from kit.ids import new_id
 from kit.problems import Forbidden, NotFound
-from kit.references.deleting import DeletePlan, delete_responses, deletes, refuse_direct
+from kit.references.deletes.deleting import DeletePlan, delete_responses, deletes, refuse_direct
 from kit.routing import KitRoute
 from kit.runtime import Runtime
 from kit.service import build_service

@@ -10,11 +10,7 @@ import structlog
 from gateway.answers_cache import AnswersCache
 from gateway.catalogue import Catalogue
 from gateway.client import Address, SmallAnswer, Upstream
-from gateway.deletion.calls import DeletionCalls
-from gateway.deletion.coordinator import Coordinator
-from gateway.deletion.door import DeleteDoor
-from gateway.deletion.page import DeletionPage
-from gateway.deletion.sweeper import Sweeper
+from gateway.deletion.running import Deletion
 from gateway.discovery import Discovery
 from gateway.forwarding import Forwarder
 from gateway.health import Readiness
@@ -80,18 +76,9 @@ class Running:
             tokens_max=settings.tokens_kept_max,
             clock=clock,
         )
-        steps = DeletionCalls(self._calls, timeout_s=settings.delete_step_timeout_s)
-        self.coordinator = Coordinator(steps, lambda: self.catalogue)
-        self.sweeper = Sweeper(
-            self.coordinator,
-            steps,
-            lambda: tuple(self._calls),
-            idle_s=settings.delete_idle_s,
-            observe=self.metrics.deletions_found,
-        )
-        deletion_page = DeletionPage(self._calls, timeout_s=settings.request_timeout_s)
+        self.deletion = Deletion(self._calls, lambda: self.catalogue, settings, self.metrics)
         self.integrity = self._made_integrity(settings)
-        api = OwnApi(identity, self._own_operations(deletion_page))
+        api = OwnApi(identity, self._own_operations())
         self.merged = MergedDocument(lambda: self.catalogue, api.documented())
         self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged, api=api)
         self.proxy = Proxy(
@@ -105,7 +92,7 @@ class Running:
                 failed=self.metrics.upstream_failed,
                 clock=clock,
             ),
-            deletes=DeleteDoor(self._calls, steps, self.coordinator, deletion_page, wait_s=settings.delete_wait_s),
+            deletes=self.deletion.door,
             calls=self._calls,
             catalogue=lambda: self.catalogue,
             body_bytes_max=settings.body_bytes_max,
@@ -115,7 +102,7 @@ class Running:
         self._workers = WorkerGroup(
             [
                 Worker("key set", HOUSEKEEPING_S, self._keep_keys),
-                Worker("deletions sweeper", settings.delete_sweep_interval_s, self.sweeper.sweep),
+                self.deletion.worker,
                 self.integrity.worker,
             ]
         )
@@ -124,12 +111,13 @@ class Running:
     def catalogue(self) -> Catalogue:
         return self.discovery.assembly.catalogue
 
-    def _own_operations(self, deletion_page: DeletionPage) -> list[OwnOperation]:
-        return [*self._references_page().operations(), deletion_page.operation(), *self.integrity.operations()]
+    def _own_operations(self) -> list[OwnOperation]:
+        references = self._references_page().operations()
+        return [*references, self.deletion.page.operation(), *self.integrity.operations()]
 
     def _made_integrity(self, settings: GatewaySettings) -> Integrity:
         def begin_delete(deletion_id: str, caller: Caller) -> None:
-            self.coordinator.begin(deletion_id, caller=caller)
+            self.deletion.coordinator.begin(deletion_id, caller=caller)
 
         return Integrity(
             self._calls,
@@ -157,7 +145,7 @@ class Running:
         """The server has finished the requests by now."""
         await self._running.aclose()
         await self.integrity.stop()
-        await self.coordinator.stop()
+        await self.deletion.stop()
         await self.discovery.stop()
         await self._registration.stop()
         await self._keys.stop()

@@ -22,15 +22,15 @@ from kit.idempotency import PURGE_INTERVAL_S, Idempotency, IdempotencyRecord
 from kit.middleware import RequestMiddleware
 from kit.openapi import build_document, check_planners
 from kit.process import run
-from kit.references.audit_endpoints import AUDIT_RECORDS, audit_router
+from kit.references.audits.audit_endpoints import AUDIT_RECORDS, audit_router
 from kit.references.checks import check_service
-from kit.references.children_endpoints import children_router
-from kit.references.deleting import Deleter, check_deleters, deleted_entities
-from kit.references.deletion_endpoints import deletion_router
-from kit.references.deletion_records import PURGE_INTERVAL_S as DELETIONS_INTERVAL_S
+from kit.references.deletes.children_endpoints import children_router
+from kit.references.deletes.deleting import Deleter, check_deleters, deleted_entities
+from kit.references.deletes.deletion_endpoints import deletion_router
+from kit.references.deletes.deletion_records import PURGE_INTERVAL_S as DELETIONS_INTERVAL_S
+from kit.references.deletes.parts import SWEEP_INTERVAL_S as PARTS_INTERVAL_S
 from kit.references.endpoints import reference_router
 from kit.references.guarded import References
-from kit.references.parts import SWEEP_INTERVAL_S as PARTS_INTERVAL_S
 from kit.references.planning import Planner
 from kit.references.publication import publish
 from kit.references.reaper import INTERVAL_S as REAPER_INTERVAL_S

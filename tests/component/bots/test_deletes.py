@@ -11,7 +11,7 @@ from owner_deletes import applied, begin, begun, closed, finished, plan, purged,
 from bots.documents.bot_performance import BotPerformance, ClosedTrade, PerformanceHour
 from bots.documents.trading_bots import BotEvent, TradingBot
 from kit.documents import Stored
-from kit.references.parts import SEEN_TWICE_AFTER_S
+from kit.references.deletes.parts import SEEN_TWICE_AFTER_S
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from audited_platform import stored
 from deleting_platform import DeletingPlatform, deleting_platform, followed
 from stub_platform import ADMIN, ALICE, BOB
 
-from kit.references.cascading import BATCH_MAX
+from kit.references.deletes.cascading import BATCH_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -239,7 +239,7 @@ class TestSweeper:
             assert deleting.app is not None
             running = deleting.app.running
             assert running is not None
-            await eventually(lambda: not running.sweeper._beats.known())  # what is done is forgotten
+            await eventually(lambda: not running.deletion.sweeper._beats.known())  # what is done is forgotten
         assert await deleting.left(deleting.office, "desks") == []
 
     async def test_mark_that_was_lost_is_given_up(self, deleting: DeletingPlatform, eventually: Any) -> None:

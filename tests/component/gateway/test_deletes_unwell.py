@@ -248,7 +248,7 @@ class TestSweeper:
         deletes.says("unfinished", (200, {"items": many}))
         deletes.says("resume", (500, {}))
         async with platform.gateway(delete_idle_s=60):
-            sweeper = platform.app.running.sweeper
+            sweeper = platform.app.running.deletion.sweeper
             await eventually(sweeper._beats.known)
             assert len(sweeper._beats.known()) == 500
             deletes.says("unfinished", (200, {"items": []}))
@@ -259,7 +259,7 @@ class TestSweeper:
     ) -> None:
         deletes.state, deletes.epoch = "deleting", 1
         async with platform.gateway(delete_idle_s=60):
-            sweeper = platform.app.running.sweeper
+            sweeper = platform.app.running.deletion.sweeper
             await eventually(sweeper._beats.known)
             before = sweeper._beats.known()
             deletes.says("unfinished", (503, {}))

@@ -7,9 +7,9 @@ from mock_store import Faults
 from office import CARD, DOCUMENTS, NOW, PERSON, ROOM_ID, Desk, Office, attached, desk
 
 from kit.ids import new_id
-from kit.references.audit import audit
-from kit.references.audit_findings import ABSENT, MISMATCH, PART, Orphan, Relationship, Report, relationships
-from kit.references.audit_sides import StoreChildSide, StoreParentSide
+from kit.references.audits.audit import audit
+from kit.references.audits.audit_findings import ABSENT, MISMATCH, PART, Orphan, Relationship, Report, relationships
+from kit.references.audits.audit_sides import StoreChildSide, StoreParentSide
 from kit.references.publication import published_entities
 
 pytestmark = pytest.mark.anyio
@@ -195,7 +195,7 @@ async def test_what_is_no_reference_at_all_names_nothing(office: Office) -> None
 
 
 async def test_pages_are_read_to_the_end(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.references.audit.PAGE", 3)
+    monkeypatch.setattr("kit.references.audits.audit.PAGE", 3)
     many = await stored(office, 8)
     await office.store.rows("people").delete_many({})
     closures = [{"_id": f"{CARD}|cards|{one.card_id}", "closed": True, "epoch": 7} for one in many]
@@ -210,7 +210,7 @@ async def test_pages_are_read_to_the_end(office: Office, monkeypatch: pytest.Mon
 async def test_more_suspects_than_are_looked_at_again_make_a_report_incomplete(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kit.references.audit.SUSPECTS_MAX", 3)
+    monkeypatch.setattr("kit.references.audits.audit.SUSPECTS_MAX", 3)
     await stored(office, 5)
     await office.store.rows("people").delete_many({})
     report = await audited(office, relationship(PERSON))

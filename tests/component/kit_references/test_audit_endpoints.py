@@ -12,7 +12,7 @@ from office import CARD, NOW, PERSON, attached, desk, room
 from office_service import KEY, office_app
 
 from kit.clock import FixedClock
-from kit.references.audit_records import KEPT_MAX
+from kit.references.audits.audit_records import KEPT_MAX
 
 pytestmark = pytest.mark.anyio
 

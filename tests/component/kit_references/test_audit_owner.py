@@ -8,9 +8,9 @@ import pytest
 from mock_store import Faults
 from office import NOW, Office, attached, desk
 
-from kit.references.audit import audit_owner
-from kit.references.audit_findings import OwnerReport
-from kit.references.audit_sides import StoreOwnerSide
+from kit.references.audits.audit import audit_owner
+from kit.references.audits.audit_findings import OwnerReport
+from kit.references.audits.audit_sides import StoreOwnerSide
 from kit.schemas import format_timestamp
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +66,7 @@ async def test_document_that_goes_on_meanwhile_is_not_stuck(office: Office, faul
 
 
 async def test_pages_of_documents_are_read_to_the_end(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kit.references.audit.PAGE", 2)
+    monkeypatch.setattr("kit.references.audits.audit.PAGE", 2)
     stuck = {await in_deletion(office, "deleting") for _ in range(5)}
     assert {one.id for one in (await audited(office)).stuck} == stuck
 

@@ -9,12 +9,12 @@ from mock_store import Faults
 from office import DOCUMENTS, PERSON, Office, attached, desk
 
 from kit.documents import Stored
-from kit.references.audit_findings import Relationship, relationships
-from kit.references.deletions import CHANGED, Deletions
-from kit.references.parts import Parts
+from kit.references.audits.audit_findings import Relationship, relationships
+from kit.references.audits.repair import DELETING, GONE, QUARANTINED, REMOVED, Order, Repaired, Repairs
+from kit.references.deletes.deletions import CHANGED, Deletions
+from kit.references.deletes.parts import Parts
 from kit.references.publication import published_entities
 from kit.references.registry import Consent, Registry
-from kit.references.repair import DELETING, GONE, QUARANTINED, REMOVED, Order, Repaired, Repairs
 from kit.store import StoreUnavailable
 
 pytestmark = pytest.mark.anyio

@@ -11,11 +11,11 @@ from office import DOCUMENTS, NOW, PERSON, Desk, Office, attached, desk
 from kit.documents import Entity, Stored
 from kit.ids import Id, new_id
 from kit.problems import NotFound
-from kit.references.cascading import BATCH_MAX, Applied, Cascade, Doomed
 from kit.references.declaration import CASCADE, RESTRICT, SET_NULL, Reference
-from kit.references.naming import Naming, Namings
-from kit.references.parent_states import ParentAt, ParentState, parent_at
-from kit.references.parts import Parts
+from kit.references.deletes.cascading import BATCH_MAX, Applied, Cascade, Doomed
+from kit.references.deletes.naming import Naming, Namings
+from kit.references.deletes.parent_states import ParentAt, ParentState, parent_at
+from kit.references.deletes.parts import Parts
 from kit.references.registry import Consent, Registry
 from kit.references.rules import EntityRules
 from kit.store import StoreUnavailable

@@ -10,8 +10,8 @@ from office import CARD, NOW, PERSON, Desk, Office, attached, desk
 from kit.identity import ADMIN, Caller
 from kit.ids import new_id
 from kit.problems import ReferenceClosed
-from kit.references.closing import Closing
-from kit.references.naming import RelationshipUnknown
+from kit.references.deletes.closing import Closing
+from kit.references.deletes.naming import RelationshipUnknown
 from kit.store import StoreUnavailable
 
 pytestmark = pytest.mark.anyio

@@ -14,9 +14,9 @@ from office_service import KEY, office_app
 from stub_platform import ALICE, Issuer
 
 from kit.ids import new_id
-from kit.references.cascading import BATCH_MAX
-from kit.references.closing import CLOSURES_MAX
-from kit.references.deletion_endpoints import BLOCKED_MAX
+from kit.references.deletes.cascading import BATCH_MAX
+from kit.references.deletes.closing import CLOSURES_MAX
+from kit.references.deletes.deletion_endpoints import BLOCKED_MAX
 from kit.references.internal_routes import RELATIONSHIPS_MAX
 
 pytestmark = pytest.mark.anyio

@@ -9,9 +9,9 @@ from office import Desk, Office, attached, desk
 
 from kit.identity import ADMIN, Caller
 from kit.problems import NotFound
-from kit.references import deletion_records as records
-from kit.references.deleting import DeletePlan
-from kit.references.deletions import Standing
+from kit.references.deletes import deletion_records as records
+from kit.references.deletes.deleting import DeletePlan
+from kit.references.deletes.deletions import Standing
 from kit.store import StoreUnavailable
 
 pytestmark = pytest.mark.anyio

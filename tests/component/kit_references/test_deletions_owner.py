@@ -7,11 +7,11 @@ from mock_store import Faults
 from office import NOW, Desk, Office, attached, desk
 
 from kit.problems import NotFound, VersionMismatch
-from kit.references import deletion_records as records
-from kit.references.deleting import DeletePlan
-from kit.references.deletions import CHANGED, Standing
-from kit.references.parent_states import ParentAt, ParentState, parent_at
-from kit.references.parts import SEEN_TWICE_AFTER_S
+from kit.references.deletes import deletion_records as records
+from kit.references.deletes.deleting import DeletePlan
+from kit.references.deletes.deletions import CHANGED, Standing
+from kit.references.deletes.parent_states import ParentAt, ParentState, parent_at
+from kit.references.deletes.parts import SEEN_TWICE_AFTER_S
 from kit.store import StoreUnavailable
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from audited_platform import PEOPLE_DOCUMENTS
 from mock_store import Faults
 from office import NOW, Office
 
-from kit.references.parts import SEEN_TWICE_AFTER_S, Parts
+from kit.references.deletes.parts import SEEN_TWICE_AFTER_S, Parts
 
 pytestmark = pytest.mark.anyio
 

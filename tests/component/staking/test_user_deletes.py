@@ -14,7 +14,7 @@ from kit.context import ValidatedReference
 from kit.ids import new_id
 from kit.problems import ReferenceClosed, Unavailable
 from kit.references.attached import Attached
-from kit.references.closing import Closing
+from kit.references.deletes.closing import Closing
 from staking.documents.balance import BalanceEntry, TokenBalance
 from staking.documents.reward_log import RewardLog
 from staking.domain.amounts import UNITS_PER_OMNI as OMNI

@@ -86,6 +86,8 @@ class Weather:
     """Probabilities for each step."""
 
     slow: float = 0.02
+    stalled: float = 0.0
+    """Of the steps of guarded writes: held up for as long as a delete takes."""
     store_refused: float = 0.0
     store_lost: float = 0.0
     store_late: float = 0.0
@@ -99,6 +101,7 @@ class Weather:
 CALM = Weather()
 ROUGH = Weather(
     slow=0.05,
+    stalled=0.15,
     store_refused=0.004,
     store_lost=0.008,
     store_late=0.008,
@@ -109,6 +112,10 @@ ROUGH = Weather(
     hop_doubled=0.03,
 )
 LATE_S_MAX = 40.0
+STALLED_S_MAX = 4.0
+GUARDED_WRITES = frozenset({"insert_many", "update_many", "bulk_write"})
+OTHERS = ("idempotency_", "reference_", "movements", "system_", "ledger_", "bot_events")
+"""Collections whose writes are not guarded ones."""
 
 
 class Faults:
@@ -152,6 +159,13 @@ class Faults:
                 return fate
             roll -= chance
         return None
+
+    def way_s(self, point: Point) -> float:
+        """How long an operation is on its way to the store."""
+        is_guarded = point.what in GUARDED_WRITES and not point.where.startswith(OTHERS)
+        if is_guarded and self.random.random() < self.weather.stalled:
+            return self.random.uniform(0.2, STALLED_S_MAX)
+        return self.latency_s()
 
     def latency_s(self) -> float:
         if self.random.random() < self.weather.slow:

@@ -11,14 +11,14 @@ from gateway.deletion.core import Core, _Doomed
 from gateway.deletion.sweeper import Sweeper
 from gateway.registration import Registration
 from kit.references import creating, works
-from kit.references.cascading import Cascade
 from kit.references.changing import Change
-from kit.references.closing import Closer
 from kit.references.closures import Closures
 from kit.references.creating import Create, Creator
-from kit.references.deletions import Deletions
+from kit.references.deletes.cascading import Cascade
+from kit.references.deletes.closing import Closer
+from kit.references.deletes.deletions import Deletions
+from kit.references.deletes.parent_states import ParentAt, ParentState, Step
 from kit.references.owner import LocalOwner
-from kit.references.parent_states import ParentAt, ParentState, Step
 from kit.references.reaper import Reaper
 from kit.routing import _Steps
 from kit.store.hidden import CREATE, INTENT_KIND, TOKEN

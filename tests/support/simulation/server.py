@@ -97,7 +97,7 @@ class Server:
             message.future.set_exception(AutoReconnect("the simulation is over"))
             return
         self._under_way[message] = None
-        self._later(self._faults.latency_s(), self._arrive, message)
+        self._later(self._faults.way_s(message.point), self._arrive, message)
 
     def _later(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
         self._loop.call_later(delay_s, call, *args, context=self._context)

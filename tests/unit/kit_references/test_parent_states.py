@@ -2,7 +2,15 @@
 
 import pytest
 
-from kit.references.parent_states import FORCED_FROM, RAISES_EPOCH, UNTOUCHED, ParentAt, ParentState, Step, parent_at
+from kit.references.deletes.parent_states import (
+    FORCED_FROM,
+    RAISES_EPOCH,
+    UNTOUCHED,
+    ParentAt,
+    ParentState,
+    Step,
+    parent_at,
+)
 from kit.store.hidden import PARENT_STATE
 
 A, D, P, G = ParentState.ACTIVE, ParentState.DELETING, ParentState.PURGING, ParentState.GONE

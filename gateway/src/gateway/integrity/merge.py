@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.integrity.plan import key_of, not_checked
-from kit.references.audit_records import DONE, FAILED, RUNNING
+from kit.references.audits.audit_records import DONE, FAILED, RUNNING
 
 Head = Mapping[str, Any]
 

@@ -13,8 +13,8 @@ from gateway.integrity.calls import AuditCalls, NotAnsweredError
 from gateway.integrity.plan import Planned, find, key_of, not_checked, planned_of
 from gateway.integrity.sides import ServiceChildSide, ServiceOwnerSide, ServiceParentSide, open_deletions
 from gateway.upstream_errors import UpstreamError
-from kit.references.audit import audit, audit_owner
-from kit.references.audit_findings import REFERENCE
+from kit.references.audits.audit import audit, audit_owner
+from kit.references.audits.audit_findings import REFERENCE
 
 AT_ONCE_MAX: Final = 4
 Ensure = Callable[[str], Awaitable[None]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.catalogue import Catalogue
-from kit.references.audit_findings import Relationship, relationships
+from kit.references.audits.audit_findings import Relationship, relationships
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from gateway.integrity.plan import Planned, planned_of
 from gateway.integrity.sides import ServiceParentSide, named, read_child
 from kit.identity import Caller
 from kit.problems import FieldError, InvalidRequest
-from kit.references.audit import why_orphan
-from kit.references.audit_findings import Asked, Child
-from kit.references.deletions import CHANGED
-from kit.references.repair import AS_REPORTED, GONE
+from kit.references.audits.audit import why_orphan
+from kit.references.audits.audit_findings import Asked, Child
+from kit.references.audits.repair import AS_REPORTED, GONE
+from kit.references.deletes.deletions import CHANGED
 
 AT_ONCE_MAX: Final = 4
 REMOVE: Final = "remove"

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gateway.integrity.calls import Answer, AuditCalls, NotAnsweredError
-from kit.references.audit import PAGE, ChildPage, ClosurePage, DeletionPage
-from kit.references.audit_findings import (
+from kit.references.audits.audit import PAGE, ChildPage, ClosurePage, DeletionPage
+from kit.references.audits.audit_findings import (
     Asked,
     Child,
     ClosureSeen,

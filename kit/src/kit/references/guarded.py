@@ -8,19 +8,19 @@ from kit.clock import Clock
 from kit.documents import Entity, Stored
 from kit.problems import AlreadyExists, Problem
 from kit.references.attached import NOTHING_ATTACHED, Attached
-from kit.references.cascading import Cascade
 from kit.references.change_recovery import MOVED
 from kit.references.changing import Change, Changer
 from kit.references.checks import check_service
-from kit.references.closing import Closer
 from kit.references.closures import Closures, ReferenceClosure
 from kit.references.coverage import cover
 from kit.references.creating import Create, Creator
-from kit.references.deletion_records import ReferenceDeletion
-from kit.references.deletions import Deletions
-from kit.references.naming import Namings
+from kit.references.deletes.cascading import Cascade
+from kit.references.deletes.closing import Closer
+from kit.references.deletes.deletion_records import ReferenceDeletion
+from kit.references.deletes.deletions import Deletions
+from kit.references.deletes.naming import Namings
+from kit.references.deletes.parts import Parts, RemovedAggregate
 from kit.references.owner import LocalOwner
-from kit.references.parts import Parts, RemovedAggregate
 from kit.references.plans import EntityPlan
 from kit.references.reaper import Reaper
 from kit.references.registry import Consent, ReferenceRegistration, Registry

@@ -8,7 +8,7 @@ from bots.operations.bots import get_bot
 from kit.identity import ADMIN, Caller
 from kit.preconditions import check_if_match
 from kit.problems import Forbidden
-from kit.references.deleting import DeletePlan
+from kit.references.deletes.deleting import DeletePlan
 from kit.runtime import Runtime
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from kit.identity import TREASURY, Caller
 from kit.preconditions import check_if_match
 from kit.problems import Unavailable
-from kit.references.deleting import DeletePlan
+from kit.references.deletes.deleting import DeletePlan
 from kit.runtime import Runtime
 from staking.domain.pool import DELETE, PoolState, is_deletable
 from staking.operations.pools import illegal_pool_action, load_pool

@@ -8,7 +8,7 @@ from kit.dependencies import CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
 from kit.problems import Forbidden, IllegalTransition, NotFound, VersionMismatch
-from kit.references.deleting import delete_responses, deletes, refuse_direct
+from kit.references.deletes.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import KitRoute
 from kit.runtime import Runtime

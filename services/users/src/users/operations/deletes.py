@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from kit.identity import Caller
 from kit.preconditions import check_if_match
 from kit.problems import Unavailable
-from kit.references.deleting import DeletePlan
+from kit.references.deletes.deleting import DeletePlan
 from kit.runtime import Runtime
 from users.domain.roles import is_effective_admin
 from users.operations.admins import MARK, mark_stepping_down

@@ -16,7 +16,7 @@ from kit.problems import (
     ReferenceNotFound,
     VersionMismatch,
 )
-from kit.references.deleting import delete_responses, deletes, refuse_direct
+from kit.references.deletes.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import KitRoute
 from kit.schemas import PageOut

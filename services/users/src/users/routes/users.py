@@ -8,7 +8,7 @@ from kit.dependencies import CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
 from kit.problems import AlreadyExists, Forbidden, IllegalTransition, NotFound, VersionMismatch
-from kit.references.deleting import delete_responses, deletes, refuse_direct
+from kit.references.deletes.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import PUBLIC, KitRoute
 from kit.schemas import PageOut

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass
 from typing import Protocol
 
-from kit.references.audit_findings import (
+from kit.references.audits.audit_findings import (
     ABSENT,
     AHEAD,
     BARRING,
@@ -31,7 +31,7 @@ from kit.references.audit_findings import (
     Stuck,
 )
 from kit.references.declaration import intent_key
-from kit.references.parent_states import ParentState
+from kit.references.deletes.parent_states import ParentState
 
 PAGE = 1_000
 SUSPECTS_MAX = 10_000

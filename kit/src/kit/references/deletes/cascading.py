@@ -9,9 +9,9 @@ from kit.clock import Clock
 from kit.documents import Entity, Stored
 from kit.fault_points import reached
 from kit.references.declaration import CASCADE, SET_NULL, OnDelete
-from kit.references.naming import Naming
-from kit.references.parent_states import ParentAt, ParentState, Step, parent_at
-from kit.references.parts import Parts
+from kit.references.deletes.naming import Naming
+from kit.references.deletes.parent_states import ParentAt, ParentState, Step, parent_at
+from kit.references.deletes.parts import Parts
 from kit.references.registry import RegisteredRelationship, Registry
 from kit.store import Store
 from kit.store.hidden import PARENT_STATE

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from kit.clock import Clock
-from kit.references import closures, deletion_records, parts, registry
-from kit.references.audit import PAGE, ChildPage, ClosurePage, DeletionPage
-from kit.references.audit_findings import (
+from kit.references import closures, registry
+from kit.references.audits.audit import PAGE, ChildPage, ClosurePage, DeletionPage
+from kit.references.audits.audit_findings import (
     LISTED_MAX,
     PART,
     Asked,
@@ -23,7 +23,8 @@ from kit.references.audit_findings import (
     scalar,
 )
 from kit.references.declaration import SEPARATOR, intent_key
-from kit.references.parent_states import ParentAt, ParentState, parent_at
+from kit.references.deletes import deletion_records, parts
+from kit.references.deletes.parent_states import ParentAt, ParentState, parent_at
 from kit.references.slots import IN_DELETION
 from kit.schemas import format_timestamp
 from kit.store import Store

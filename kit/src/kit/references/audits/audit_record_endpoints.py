@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from kit.dependencies import RuntimeDep
 from kit.problems import FieldError, InvalidRequest, NotFound
-from kit.references.audit import PAGE
-from kit.references.audit_records import REPORTS_MAX, AuditRecords
+from kit.references.audits.audit import PAGE
+from kit.references.audits.audit_records import REPORTS_MAX, AuditRecords
 from kit.references.reading import body_of, items_of, json_response, number_of, object_of, text_of, typed
 from kit.routing import WITHOUT_IDEMPOTENCY
 from kit.runtime import Runtime

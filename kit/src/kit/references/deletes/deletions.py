@@ -13,11 +13,11 @@ from kit.fault_points import reached
 from kit.identity import ADMIN, Caller
 from kit.ids import new_id
 from kit.problems import NotFound, Unavailable, VersionMismatch
-from kit.references import deletion_records as records
-from kit.references.deleting import DeletePlan
-from kit.references.deletion_records import FINAL, DeletionRecords, deletion_body
-from kit.references.parent_states import ParentAt, ParentState, Step, parent_at
-from kit.references.parts import Parts
+from kit.references.deletes import deletion_records as records
+from kit.references.deletes.deleting import DeletePlan
+from kit.references.deletes.deletion_records import FINAL, DeletionRecords, deletion_body
+from kit.references.deletes.parent_states import ParentAt, ParentState, Step, parent_at
+from kit.references.deletes.parts import Parts
 from kit.references.registry import RegisteredRelationship, Registry
 from kit.store import Store
 from kit.store.hidden import INTENT_KIND, NOT_AN_INTENT, PARENT_STATE, is_create_intent

@@ -10,8 +10,8 @@ from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
 from kit.problems import NotFound
 from kit.references.declaration import OnDelete
-from kit.references.deleting import DeletePlan, Deleter
-from kit.references.deletions import referring
+from kit.references.deletes.deleting import DeletePlan, Deleter
+from kit.references.deletes.deletions import referring
 from kit.references.internal_routes import RELATIONSHIPS_MAX, add_route
 from kit.references.reading import body_of, items_of, json_response, malformed, number_of, object_of, text_of, typed
 from kit.routing import KitRoute

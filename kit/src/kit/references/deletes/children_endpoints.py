@@ -9,12 +9,12 @@ from starlette.responses import Response
 from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
 from kit.problems import NotFound
-from kit.references.cascading import BATCH_MAX, Doomed
-from kit.references.closing import CLOSURES_MAX, Closing
-from kit.references.deletion_endpoints import rule_of
-from kit.references.deletions import referring
+from kit.references.deletes.cascading import BATCH_MAX, Doomed
+from kit.references.deletes.closing import CLOSURES_MAX, Closing
+from kit.references.deletes.deletion_endpoints import rule_of
+from kit.references.deletes.deletions import referring
+from kit.references.deletes.naming import Naming
 from kit.references.internal_routes import RELATIONSHIPS_MAX, add_route
-from kit.references.naming import Naming
 from kit.references.reading import body_of, items_of, json_response, malformed, number_of, object_of, text_of, typed
 from kit.routing import KitRoute
 from kit.runtime import Runtime

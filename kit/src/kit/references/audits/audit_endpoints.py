@@ -10,11 +10,12 @@ from starlette.responses import Response
 from kit.dependencies import RuntimeDep
 from kit.documents import Entity, Record
 from kit.problems import FieldError, InvalidRequest
-from kit.references.audit import PAGE
-from kit.references.audit_findings import Asked, Child, Names, Relationship, relationships
-from kit.references.audit_record_endpoints import limit_of, record_routes, texts_of
-from kit.references.audit_records import ReferenceAudit, ReferenceAuditFigure, ReferenceAuditReport
-from kit.references.audit_sides import StoreChildSide, StoreOwnerSide, StoreParentSide
+from kit.references.audits.audit import PAGE
+from kit.references.audits.audit_findings import Asked, Child, Names, Relationship, relationships
+from kit.references.audits.audit_record_endpoints import limit_of, record_routes, texts_of
+from kit.references.audits.audit_records import ReferenceAudit, ReferenceAuditFigure, ReferenceAuditReport
+from kit.references.audits.audit_sides import StoreChildSide, StoreOwnerSide, StoreParentSide
+from kit.references.audits.repair import Order, QuarantinedRow, Repairs, closure_epoch
 from kit.references.publication import published_entities
 from kit.references.reading import (
     body_of,
@@ -25,7 +26,6 @@ from kit.references.reading import (
     text_of,
     typed,
 )
-from kit.references.repair import Order, QuarantinedRow, Repairs, closure_epoch
 from kit.routing import WITHOUT_IDEMPOTENCY, KitRoute
 from kit.runtime import Runtime
 

@@ -12,11 +12,11 @@ from kit.clock import Clock
 from kit.documents import Entity, Part, Record, Stored
 from kit.problems import NotFound
 from kit.references import closures
-from kit.references.audit_findings import PART, Child, Relationship
+from kit.references.audits.audit_findings import PART, Child, Relationship
 from kit.references.declaration import SEPARATOR, intent_key
-from kit.references.deleting import DeletePlan
-from kit.references.deletions import CHANGED, Deletions
-from kit.references.parts import Parts
+from kit.references.deletes.deleting import DeletePlan
+from kit.references.deletes.deletions import CHANGED, Deletions
+from kit.references.deletes.parts import Parts
 from kit.references.slots import NOT_IN_DELETION
 from kit.store import DuplicateKey, Index, Store, index
 from kit.store.hidden import INTENT_KIND, NOT_AN_INTENT, is_create_intent

@@ -9,7 +9,7 @@ from kit.fault_points import reached
 from kit.identity import Caller
 from kit.problems import Unavailable
 from kit.references import closures
-from kit.references.naming import Naming, Namings, by_child
+from kit.references.deletes.naming import Naming, Namings, by_child
 from kit.references.rules import OwnerField
 from kit.store import Store
 from kit.store.hidden import CREATE, INTENT, INTENT_KIND, INTENT_REFS

@@ -1,0 +1,39 @@
+"""Deletes as the gateway runs them: a door for requests, a page to follow them, and a sweeper beside them."""
+
+from collections.abc import Callable, Mapping
+
+from gateway.catalogue import Catalogue
+from gateway.deletion.calls import DeletionCalls
+from gateway.deletion.coordinator import Coordinator
+from gateway.deletion.door import DeleteDoor
+from gateway.deletion.page import DeletionPage
+from gateway.deletion.sweeper import Sweeper
+from gateway.internal import InternalCalls
+from gateway.metrics import GatewayMetrics
+from gateway.settings import GatewaySettings
+from kit.workers import Worker
+
+
+class Deletion:
+    def __init__(
+        self,
+        calls: Mapping[str, InternalCalls],
+        catalogue: Callable[[], Catalogue],
+        settings: GatewaySettings,
+        metrics: GatewayMetrics,
+    ) -> None:
+        steps = DeletionCalls(calls, timeout_s=settings.delete_step_timeout_s)
+        self.coordinator = Coordinator(steps, catalogue)
+        self.sweeper = Sweeper(
+            self.coordinator,
+            steps,
+            lambda: tuple(calls),
+            idle_s=settings.delete_idle_s,
+            observe=metrics.deletions_found,
+        )
+        self.worker = Worker("deletions sweeper", settings.delete_sweep_interval_s, self.sweeper.sweep)
+        self.page = DeletionPage(calls, timeout_s=settings.request_timeout_s)
+        self.door = DeleteDoor(calls, steps, self.coordinator, self.page, wait_s=settings.delete_wait_s)
+
+    async def stop(self) -> None:
+        await self.coordinator.stop()
