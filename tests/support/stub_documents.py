@@ -19,7 +19,7 @@ def reference(relationship: str, parent: str, *, on_delete: str = "RESTRICT", **
 
 
 def entity(key: str, *references: Json, **more: Any) -> Json:
-    return {"key": key, "references": [one["x-reference"] for one in references], "parts": [], **more}
+    return {"key": key, "references": [copy.deepcopy(one["x-reference"]) for one in references], "parts": [], **more}
 
 
 def body_of(schema: Json) -> Json:

@@ -31,7 +31,8 @@ async def test_audit_is_finished_by_another_gateway_when_its_own_is_gone(two: Au
         await asyncio.sleep(0.3)
         running = two.apps[0].running
         assert running is not None
-        await running.integrity.stop()  # as if the process were killed: nothing gives signs of life any more
+        await running._running.aclose()  # as if the process were killed: nothing gives signs of life any more
+        await running.integrity.stop()
         assert (await first.get(f"{AUDITS}/{audit_id}")).json()["state"] == "running"
         async with two.gateway() as second:
             audit = await ended(second, audit_id)
