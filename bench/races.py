@@ -5,6 +5,7 @@ import asyncio
 import random
 import secrets
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -35,7 +36,7 @@ HEAD_START_S = 0.1
 AT_ONCE = 4  # parents whose creates and deletes are under way
 CONNECTIONS = 8  # for each of these
 ANSWER_S = 60.0
-UNFINISHED_S = 60.0
+PATIENCE_S = 60.0
 POLL_S = 0.1
 USUAL_PREFIX = "bench_usual"
 Parent = tuple[str, str]  # userId, accountId
@@ -77,7 +78,7 @@ class Arena:
     bots: str = "trading_bots"
 
 
-async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1) -> Raced:
+async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1, patience_s: float = PATIENCE_S) -> Raced:
     """Each parent gets CREATES_PER_PARENT creates, most of them in the course of SPREAD_S, and amid these one delete:
     of the user, whose bots go with it, or of the exchange account, which is kept once a bot has it."""
     randomness = random.Random(seed)
@@ -105,7 +106,7 @@ async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1) -> Raced:
                 await asyncio.gather(*(_create(http, next(urls), parent, raced) for _ in range(CREATES_AFTER)))
 
     await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
-    await _finished(arena, raced.later)
+    await _finished(arena, raced.later, patience_s)
     await _count(arena, raced)
     return raced
 
@@ -141,11 +142,12 @@ def _counted(outcomes: Counter[str]) -> str:
     return ", ".join(f"{count} × {outcome}" for outcome, count in sorted(outcomes.items()))
 
 
-async def _finished(arena: Arena, later: Sequence[str]) -> None:
-    """Waits for the deletes that were answered 202. Raises TimeoutError for one that does not end."""
-    async with aiohttp.ClientSession(headers=arena.headers) as http, asyncio.timeout(UNFINISHED_S):
+async def _finished(arena: Arena, later: Sequence[str], patience_s: float) -> None:
+    """Waits for the deletes that were answered 202; one that has not ended by then is found unfinished."""
+    give_up_at = time.monotonic() + patience_s
+    async with aiohttp.ClientSession(headers=arena.headers) as http:
         for url in later:
-            while True:
+            while time.monotonic() < give_up_at:
                 async with http.get(url) as answer:
                     if answer.status == 404 or (await answer.json()).get("finishedAt"):
                         break
