@@ -8,7 +8,10 @@ from typing import Any, Final
 from gateway.identity import Identity
 from gateway.request import Body, Request, RequestTimeout
 from kit import strict_json
-from kit.problems import FieldError, InvalidRequest, MethodNotAllowed, UnsupportedMediaType
+from kit.bodies import refuse_fields
+from kit.problems import FieldError, InvalidRequest, MethodNotAllowed, Problem, Unauthenticated, UnsupportedMediaType
+from kit.queries import check_query
+from kit.responses import documented
 
 BODY_BYTES_MAX: Final = 256 * 1024
 BODY_TIMEOUT_S: Final = 10.0
@@ -20,12 +23,20 @@ Handler = Callable[[Request, Mapping[str, str]], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class OwnOperation:
     """`handle` gets the request, its caller signed in, and the values of the template's variables; `said` is the
-    OpenAPI operation."""
+    OpenAPI operation. A query or a body that this doesn't describe is refused before `handle`."""
 
     method: str
     path: str
     handle: Handler
     said: Mapping[str, Any]
+
+    @property
+    def query_names(self) -> frozenset[str]:
+        return frozenset(one["name"] for one in self.said.get("parameters", ()) if one["in"] == "query")
+
+    @property
+    def refuses_body(self) -> bool:
+        return self.method != "GET" and "requestBody" not in self.said
 
 
 class OwnApi:
@@ -52,7 +63,7 @@ class OwnApi:
         return min(fitting, key=lambda one: (len(one[1]), one[0])) if fitting else None
 
     async def answer(self, request: Request, template: str, values: Mapping[str, str]) -> None:
-        """Raises Problem: MethodNotAllowed, Unauthenticated, and what the operation refuses."""
+        """Raises Problem: MethodNotAllowed, Unauthenticated, InvalidRequest, and what the operation refuses."""
         methods = self._methods[template]
         operation = methods.get("GET" if request.method == "HEAD" else request.method)
         if operation is None:
@@ -60,6 +71,9 @@ class OwnApi:
             raise MethodNotAllowed(f"This path takes {allowed}.", headers={"Allow": allowed})
         authorization = request.headers.seen.get(b"authorization")
         request.caller = await self._identity.caller(authorization, required=True)
+        check_query(request.query, operation.query_names)
+        if operation.refuses_body:
+            refuse_fields(await read_object(request))
         await operation.handle(request, values)
 
     def documented(self) -> dict[str, dict[str, Any]]:
@@ -68,6 +82,11 @@ class OwnApi:
             path: {method.lower(): dict(one.said) for method, one in methods.items()}
             for path, methods in self._methods.items()
         }
+
+
+def refusals(*problems: type[Problem]) -> dict[str, Any]:
+    """Entries of an operation's `responses`, with the one that all have."""
+    return {str(status): said for status, said in documented(Unauthenticated, *problems).items()}
 
 
 async def read_object(request: Request, *, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gateway.request import Body, Request, RequestTimeout, Routed
 from gateway.routing import Route
 from gateway.upstream_errors import UpstreamError
 from kit import strict_json
+from kit.bodies import refuse_fields
 from kit.problems import (
     NotFound,
     ReferenceClosed,
@@ -29,6 +30,7 @@ from kit.problems import (
     ReferenceNotFound,
     UnsupportedMediaType,
 )
+from kit.queries import check_query
 
 CLOSED_MAX: Final = 500
 QUERY_FIELDS_MAX: Final = 200
@@ -86,7 +88,9 @@ class Proxy:
             await self._forwarder.answer(routed, exchange)
 
     async def _delete(self, routed: Routed, route: Route) -> None:
-        """Coordinated here, not passed on."""
+        """Coordinated here, not passed on. What is meant is said by the path alone."""
+        check_query(routed.request.query, frozenset())
+        refuse_fields(_parsed(routed))
         try:
             await self._deletes.handle(routed, self._catalogue().router.parameters(routed.operation, route))
         except RefusedError as refused:
@@ -97,7 +101,7 @@ class Proxy:
         try:
             async with asyncio.timeout_at(routed.deadline):
                 await routed.body.begin(routed.request.headers)
-                if routed.operation.has_references:
+                if routed.operation.has_references or routed.operation.deletes is not None:
                     await routed.body.read()
         except TimeoutError:
             raise RequestTimeout("The body did not come in time.") from None
@@ -195,8 +199,14 @@ def _found(routed: Routed, value: Any, parameters: Mapping[str, str]) -> list[Fo
 
 def _value(routed: Routed) -> Any:
     """The body's value, if references are to be found in it. Raises InvalidRequest, UnsupportedMediaType."""
-    operation, body = routed.operation, routed.body.first
-    if not body or (operation.body is None and not operation.asks_service):
+    operation = routed.operation
+    return None if operation.body is None and not operation.asks_service else _parsed(routed)
+
+
+def _parsed(routed: Routed) -> Any:
+    """The body's value, None for an empty one. Raises InvalidRequest, UnsupportedMediaType."""
+    body = routed.body.first
+    if not body:
         return None
     media_type, _, parameters = (routed.request.headers.text(b"content-type") or "").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')

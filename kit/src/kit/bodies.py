@@ -77,6 +77,17 @@ def parse_body(request: Request, body: bytes, *, form: bool) -> Any:
     raise UnsupportedMediaType(f"Send the body as {taken}, and say so in Content-Type.")
 
 
+def refuse_fields(value: Any) -> None:
+    """For an operation that takes no body: an empty object is as good as none."""
+    if value is None or value == {}:
+        return
+    if not isinstance(value, dict):
+        raise InvalidRequest("This operation takes no body.", errors=[FieldError("", "wrong-type", "Send no body.")])
+    pointers = [strict_json.pointer_step(name) for name in value]
+    errors = [FieldError(pointer, "unknown-field", "There is no such field here.") for pointer in pointers]
+    raise InvalidRequest("This operation takes no body.", errors=errors)
+
+
 def _is_utf_8(parameters: str) -> bool:
     name, _, value = parameters.strip().partition("=")
     return name.strip().lower() != "charset" or value.strip().strip('"').lower() in {"utf-8", "utf8"}

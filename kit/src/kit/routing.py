@@ -18,16 +18,14 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from kit.bodies import ReadRequest, parse_body, read_body
+from kit.bodies import ReadRequest, parse_body, read_body, refuse_fields
 from kit.context import HEADER_NAME, InvalidContext, RequestContext, body_digest, verify_context
 from kit.idempotency import HEADER_NAME as KEY_HEADER_NAME
 from kit.idempotency import Attempt, Idempotency
 from kit.ids import new_id
 from kit.problems import (
     DeadlineExceeded,
-    FieldError,
     InternalError,
-    InvalidRequest,
     Problem,
     ReferencesNotValidated,
     Unauthenticated,
@@ -36,7 +34,6 @@ from kit.problems import (
 from kit.queries import check_query, query_names
 from kit.responses import problem_response
 from kit.runtime import Runtime
-from kit.strict_json import pointer_step
 from kit.validation import invalid_request
 
 PUBLIC: dict[str, Any] = {"security": []}
@@ -148,7 +145,7 @@ class _Steps:
         if self.reads_body and not (self.takes_request and not self.has_schema):
             value = parse_body(request, body, form=self.form)
             if not self.has_schema:
-                _refuse_fields(value)
+                refuse_fields(value)
         request = ReadRequest(request, body, value)
         key = request.headers.get(KEY_HEADER_NAME) if self.idempotent else None
         if key is None:
@@ -256,13 +253,3 @@ def render(request: Request, error: Exception) -> Response:
         return problem_response(request, invalid_request(error.errors(), error.body))
     _log.error("unhandled error", exc_info=error)
     return problem_response(request, InternalError())
-
-
-def _refuse_fields(value: Any) -> None:
-    """For an operation that takes no body: an empty object is as good as none."""
-    if value is None or value == {}:
-        return
-    if not isinstance(value, dict):
-        raise InvalidRequest("This operation takes no body.", errors=[FieldError("", "wrong-type", "Send no body.")])
-    errors = [FieldError(pointer_step(name), "unknown-field", "There is no such field here.") for name in value]
-    raise InvalidRequest("This operation takes no body.", errors=errors)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api import problem
+from api import pointers, problem
 from audited_platform import stored
 from deleting_platform import DeletingPlatform, deleting_platform, followed
 from stub_platform import ADMIN, ALICE, BOB
@@ -78,6 +78,26 @@ class TestAnswer:
             stale = await alice.delete(f"/v1/cards/{card}", headers={"If-Match": '"9"'})
             problem(stale, 412, "version-mismatch")
             assert (await alice.delete(f"/v1/cards/{card}", headers={"If-Match": '"1"'})).status_code == 204
+
+    @pytest.mark.parametrize(
+        ("query", "sent", "pointer"),
+        [
+            ("?force=true", {}, "/force"),
+            ("", {"json": {"force": True}}, "/force"),
+            ("", {"json": []}, ""),
+            ("", {"headers": {"If-Match": "3"}}, "/If-Match"),
+        ],
+    )
+    async def test_what_a_delete_does_not_take_is_refused_at_its_name(
+        self, deleting: DeletingPlatform, query: str, sent: dict[str, Any], pointer: str
+    ) -> None:
+        """Somebody may have meant to force it."""
+        card = await deleting.card()
+        async with deleting.gateway() as alice:
+            answer = await alice.request("DELETE", f"/v1/cards/{card}{query}", **sent)
+            assert pointers(problem(answer, 422, "invalid-request")) == {pointer}
+            assert len(await deleting.left(deleting.people, "cards")) == 1
+            assert (await alice.request("DELETE", f"/v1/cards/{card}", json={})).status_code == 204
 
     async def test_what_changes_on_the_way_is_judged_again(self, deleting: DeletingPlatform) -> None:
         await deleting.person()

@@ -102,6 +102,12 @@ async def test_bad_audit_is_refused_at_its_field(admin: Any, body: Any, pointer:
     assert pointers(problem(await admin.post(AUDITS, json=body), 422, "invalid-request")) == {pointer}
 
 
+async def test_name_that_the_query_does_not_take_begins_no_audit(admin: Any) -> None:
+    answer = await admin.post(f"{AUDITS}?relationships={PERSON}", json={})
+    assert pointers(problem(answer, 422, "invalid-request")) == {"/relationships"}
+    assert (await admin.get(AUDITS)).json()["items"] == []
+
+
 async def test_audits_are_for_admins(two: AuditedPlatform, admin: Any) -> None:
     async with two.client(admin.base_url.port, ALICE) as alice:
         problem(await alice.post(AUDITS, json={}), 403, "forbidden")
@@ -206,3 +212,5 @@ async def test_operations_are_in_the_merged_document(admin: Any) -> None:
     assert document["paths"][AUDITS]["post"]["operationId"] == "beginAudit"
     assert document["paths"][f"{AUDITS}/{{auditId}}/repairs"]["post"]["tags"] == ["integrity"]
     assert "integrity" in {one["name"] for one in document["tags"]}
+    codes = document["paths"]["/v1/references/{relationship}"]["delete"]["responses"]["409"]["x-codes"]
+    assert codes == ["relationship-needed", "restored-meanwhile", "service-in-use", "service-unknown"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from api import problem
+from api import pointers, problem
 from stub_platform import ALICE
 from stub_registry import PREFIX, StubRegistries, refuses
 from stub_services import replies
@@ -161,8 +161,16 @@ class TestServiceThatIsGone:
         problem(await admin.delete("/v1/references/shops.userId?serviceIsGone=true"), 503, "unavailable")
 
     async def test_word_that_is_neither_yes_nor_no_is_refused(self, admin: Any) -> None:
-        answer = await admin.delete(f"/v1/references/{USER}?serviceIsGone=maybe")
-        problem(answer, 422, "invalid-request")
+        for word in ("maybe", ""):
+            answer = await admin.delete(f"/v1/references/{USER}?serviceIsGone={word}")
+            assert pointers(problem(answer, 422, "invalid-request")) == {"/serviceIsGone"}
+
+    async def test_slip_in_the_querys_name_removes_nothing(self, admin: Any, registries: StubRegistries) -> None:
+        answer = await admin.delete(f"/v1/references/{USER}?serviceisgone=true")
+        assert pointers(problem(answer, 422, "invalid-request")) == {"/serviceisgone"}
+        said = await admin.post(f"/v1/references/{USER}/restore", json={"number": 1})
+        assert pointers(problem(said, 422, "invalid-request")) == {"/number"}
+        assert registries.steps == []
 
 
 class TestReturn:

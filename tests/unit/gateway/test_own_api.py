@@ -18,6 +18,7 @@ from kit.problems import InvalidRequest, MethodNotAllowed, PayloadTooLarge, Unau
 pytestmark = pytest.mark.anyio
 
 JSON = (b"content-type", b"application/json")
+NOTHING: Mapping[str, Any] = {}
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def anyio_backend() -> str:
 class Calls:
     """What was asked of each operation."""
 
-    def __init__(self, *operations: tuple[str, str]) -> None:
+    def __init__(self, *operations: tuple[str, str], said: Mapping[str, Any] = NOTHING) -> None:
+        self.said = said
         self.issuer = Issuer()
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         keys = KeySet(self._keys, interval_s=0)
@@ -42,17 +44,23 @@ class Calls:
         async def handle(request: Request, values: Mapping[str, str]) -> None:
             self.seen.append((f"{method} {path}", request.caller.id or "", dict(values)))
 
-        return OwnOperation(method, path, handle, {"operationId": f"{method} {path}"})
+        return OwnOperation(method, path, handle, {"operationId": f"{method} {path}", **self.said})
 
-    async def ask(self, method: str, path: str, *, signed_in: bool = True) -> None:
+    async def ask(self, method: str, path: str, *parts: bytes, signed_in: bool = True, query: bytes = b"") -> None:
         found = self.api.find(path)
         assert found is not None
-        headers = [(b"authorization", f"Bearer {self.issuer.token()}".encode())] if signed_in else []
-        await self.api.answer(request(method, path, headers=headers), *found)
+        headers = [JSON] if parts else []
+        if signed_in:
+            headers.append((b"authorization", f"Bearer {self.issuer.token()}".encode()))
+        await self.api.answer(request(method, path, *parts, headers=headers, query=query), *found)
 
 
 def request(
-    method: str = "POST", path: str = "/", *parts: bytes, headers: list[tuple[bytes, bytes]] | None = None
+    method: str = "POST",
+    path: str = "/",
+    *parts: bytes,
+    headers: list[tuple[bytes, bytes]] | None = None,
+    query: bytes = b"",
 ) -> Request:
     """`parts` are those of its body; after them the client is gone."""
     messages: list[dict[str, Any]] = [
@@ -65,7 +73,7 @@ def request(
     async def send(_: Any) -> None:
         raise AssertionError("nothing is answered here")
 
-    made = Request({"method": method, "raw_path": path.encode(), "query_string": b""}, receive, send)
+    made = Request({"method": method, "raw_path": path.encode(), "query_string": query}, receive, send)
     length = [(b"content-length", str(sum(map(len, parts))).encode())] if parts else []
     made.read_headers([*(headers or []), *length])
     return made
@@ -101,6 +109,33 @@ async def test_nobody_is_served_without_signing_in() -> None:
     calls = Calls(("GET", "/v1/audits"))
     with pytest.raises(Unauthenticated):
         await calls.ask("GET", "/v1/audits", signed_in=False)
+    assert calls.seen == []
+
+
+@pytest.mark.parametrize(
+    ("query", "pointers"),
+    [(b"force=true", ["/force"]), (b"gone=true&gone=false", ["/gone"]), (b"gone", []), (b"%ff=1", [""])],
+)
+async def test_query_is_what_is_documented(query: bytes, pointers: list[str]) -> None:
+    calls = Calls(("DELETE", "/v1/audits"), said={"parameters": [{"name": "gone", "in": "query"}]})
+    if not pointers:
+        await calls.ask("DELETE", "/v1/audits", query=query)
+        return
+    with pytest.raises(InvalidRequest) as refused:
+        await calls.ask("DELETE", "/v1/audits", query=query)
+    assert [one.pointer for one in refused.value.errors] == pointers
+    assert calls.seen == []
+
+
+@pytest.mark.parametrize(("body", "pointers"), [(b'{"force": true}', ["/force"]), (b"[]", [""]), (b"{}", [])])
+async def test_body_is_refused_where_none_is_documented(body: bytes, pointers: list[str]) -> None:
+    calls = Calls(("DELETE", "/v1/audits"))
+    if not pointers:
+        await calls.ask("DELETE", "/v1/audits", body)
+        return
+    with pytest.raises(InvalidRequest) as refused:
+        await calls.ask("DELETE", "/v1/audits", body)
+    assert [one.pointer for one in refused.value.errors] == pointers
     assert calls.seen == []
 
 

@@ -8,12 +8,11 @@ from gateway.deletion.calls import PREFIX
 from gateway.deletion.steps import owner_of
 from gateway.forwarding import problem_of
 from gateway.internal import InternalCalls, json_object
-from gateway.own_api import OwnOperation
+from gateway.own_api import OwnOperation, refusals
 from gateway.request import Request
 from gateway.upstream_errors import BadAnswerError, UpstreamError
 from kit.identity import Caller
-from kit.problems import NotFound, Unauthenticated, Unavailable
-from kit.responses import documented
+from kit.problems import InvalidRequest, NotFound, Unavailable
 
 PATH: Final = "/v1/deletions/{deletionId}"
 TAG: Final = "deletions"
@@ -53,7 +52,7 @@ SAID: Final[dict[str, Any]] = {
                 }
             },
         },
-        **{str(status): said for status, said in documented(Unauthenticated, NotFound, Unavailable).items()},
+        **refusals(InvalidRequest, NotFound, Unavailable),
     },
 }
 

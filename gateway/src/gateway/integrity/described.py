@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from gateway.integrity.bodies import ITEMS_MAX, LIST_DEFAULT, LIST_MAX, RELATIONSHIPS_MAX, TEXT_LENGTH_MAX
 from gateway.integrity.repairer import ACTIONS
+from gateway.own_api import refusals
 from kit.ids import UUID7_PATTERN
+from kit.problems import Forbidden, IdempotencyMismatch, InvalidRequest, NotFound, Unavailable, UnsupportedMediaType
 
 PATH: Final = "/v1/integrity/audits"
 ONE: Final = f"{PATH}/{{auditId}}"
@@ -132,7 +134,8 @@ BEGIN: Final = _operation(
             "description": "It is running.",
             "headers": {"Location": {"description": "Where its report grows.", "schema": _TEXT}},
             "content": _json(_object(auditId=_ID, state=_STATE)),
-        }
+        },
+        **refusals(InvalidRequest, Forbidden, IdempotencyMismatch, UnsupportedMediaType, Unavailable),
     },
 )
 LIST: Final = _operation(
@@ -150,7 +153,8 @@ LIST: Final = _operation(
         "200": {
             "description": "Those that the services still keep.",
             "content": _json(_object(items=_list(_SUMMARY), nextCursor={"type": "null"}, unreachable=_UNREACHABLE)),
-        }
+        },
+        **refusals(InvalidRequest, Forbidden, Unavailable),
     },
 )
 READ: Final = _operation(
@@ -159,7 +163,10 @@ READ: Final = _operation(
     "What was found so far, per relationship. What was not read is not complete, with the reason. An orphan that is "
     "listed can be repaired; of each list at most a thousand are.",
     parameters=[_AUDIT_ID],
-    responses={"200": {"description": "The audit.", "content": _json(_AUDIT)}},
+    responses={
+        "200": {"description": "The audit.", "content": _json(_AUDIT)},
+        **refusals(InvalidRequest, Forbidden, NotFound, Unavailable),
+    },
 )
 REPAIR: Final = _operation(
     "repairFindings",
@@ -180,6 +187,7 @@ REPAIR: Final = _operation(
         "200": {
             "description": "One result per item, in order.",
             "content": _json(_object(auditId=_ID, items=_list(_REPAIRED))),
-        }
+        },
+        **refusals(InvalidRequest, Forbidden, NotFound, UnsupportedMediaType, Unavailable),
     },
 )

@@ -1,10 +1,19 @@
 """The catalogue of references as an admin sees it, and how the merged document describes it and its commands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.catalogue import Catalogue
+from gateway.membership.operators import (
+    RelationshipNeeded,
+    RemovedMeanwhile,
+    RestoredMeanwhile,
+    ServiceInUse,
+    ServiceUnknown,
+)
 from gateway.membership.registries import REGISTERED, Registries
+from gateway.own_api import refusals
+from kit.problems import Forbidden, InvalidRequest, NotFound, Problem, Unavailable
 
 PATH: Final = "/v1/references"
 ROLE: Final = "admin"
@@ -36,7 +45,9 @@ def _json(description: str, **properties: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _command(operation_id: str, summary: str, description: str, *parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _command(
+    operation_id: str, summary: str, description: str, *parameters: Mapping[str, Any], refused: Sequence[type[Problem]]
+) -> dict[str, Any]:
     done = _json("It is done.", relationship="string", service="string", state="string", registrations="array")
     return {
         "operationId": operation_id,
@@ -44,7 +55,7 @@ def _command(operation_id: str, summary: str, description: str, *parameters: Map
         "description": description,
         "tags": ["references"],
         "parameters": list(parameters),
-        "responses": {"200": done},
+        "responses": {"200": done, **refusals(InvalidRequest, Forbidden, NotFound, Unavailable, *refused)},
     }
 
 
@@ -56,7 +67,10 @@ LISTED: Final[dict[str, Any]] = {
         "its state at the owners of its parents (registered, removed, refused, unregistered, unknown), as they say now."
     ),
     "tags": ["references"],
-    "responses": {"200": _json("The catalogue in force.", entities="array", references="array", undeclared="array")},
+    "responses": {
+        "200": _json("The catalogue in force.", entities="array", references="array", undeclared="array"),
+        **refusals(InvalidRequest, Forbidden),
+    },
 }
 REMOVED: Final = _command(
     "removeReference",
@@ -65,12 +79,14 @@ REMOVED: Final = _command(
     "it is done.",
     _RELATIONSHIP,
     _GONE,
+    refused=(ServiceInUse, ServiceUnknown, RelationshipNeeded, RestoredMeanwhile),
 )
 RESTORED: Final = _command(
     "restoreReference",
     "Bring a removed relationship back",
     "Its children may name parents that were deleted meanwhile: audit it afterwards. May be repeated.",
     _RELATIONSHIP,
+    refused=(ServiceUnknown, RelationshipNeeded, RemovedMeanwhile),
 )
 
 

@@ -63,7 +63,7 @@ def _relationship(values: Mapping[str, str]) -> str:
 
 def _service_is_gone(query: bytes) -> bool:
     """Raises InvalidRequest for what is neither true nor false."""
-    given = dict(parse_qsl(query.decode("latin-1"))).get("serviceIsGone", "false")
+    given = dict(parse_qsl(query.decode("ascii"), keep_blank_values=True)).get("serviceIsGone", "false")
     if given not in ("true", "false"):
         raise InvalidRequest(errors=[FieldError("/serviceIsGone", "invalid", "It is true or false.")])
     return given == "true"
