@@ -93,6 +93,12 @@ def test_production_starts_with_keys_of_its_own(monkeypatch: Any) -> None:
         ({"GATEWAY_PORT": "99999"}, "GATEWAY_PORT"),
         ({"REQUEST_TIMEOUT_S": "60"}, "REQUEST_TIMEOUT_S"),
         ({"ENVIRONMENT": "staging"}, "ENVIRONMENT"),
+        ({"DELETE_WAIT_S": "29"}, "DELETE_WAIT_S"),
+        ({"DELETE_SWEEP_INTERVAL_S": "0"}, "DELETE_SWEEP_INTERVAL_S"),
+        ({"AUDIT_RECHECK_S": "-1"}, "AUDIT_RECHECK_S"),
+        ({"AUDIT_IDLE_S": "soon"}, "AUDIT_IDLE_S"),
+        ({"FAULT_POINT": "nowhere"}, "no fault point"),
+        ({**PRODUCTION, "FAULT_POINT": "close:written"}, "FAULT_POINT"),
     ],
 )
 def test_bad_settings_keep_the_gateway_from_starting(

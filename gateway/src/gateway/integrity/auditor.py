@@ -10,8 +10,8 @@ from typing import Any, Final
 import structlog
 
 from gateway.catalogue import Catalogue
-from gateway.integrity.calls import AuditCalls, NotAnsweredError
-from gateway.integrity.merge import merged, summaries
+from gateway.integrity.calls import NOT_ASKED_FOR, AuditCalls, NotAnsweredError
+from gateway.integrity.merge import heads_of, is_whole, merged, summaries
 from gateway.integrity.part import Ensure, Part
 from gateway.integrity.plan import Planned, planned_of
 from kit.identity import Caller
@@ -99,7 +99,9 @@ class Auditor:
     async def read(self, audit_id: str) -> dict[str, Any]:
         """Raises NotFound, and Unavailable if those that may know of it can't be asked."""
         answers, unreachable = await self._calls.ask_all("records/read", {"auditId": audit_id})
-        heads = {service: one["audit"] for service, one in answers.items() if one.get("audit") is not None}
+        found = {service: one["audit"] for service, one in answers.items() if one.get("audit") is not None}
+        heads = {service: one for service, one in found.items() if is_whole(one)}
+        unreachable |= dict.fromkeys(found.keys() - heads.keys(), NOT_ASKED_FOR)
         if heads:
             return merged(audit_id, heads, unreachable)
         if unreachable:
@@ -111,7 +113,7 @@ class Auditor:
         if not answers:
             raise Unavailable("No service can be asked for its audits now.")
         return {
-            "items": summaries({service: one.get("audits", []) for service, one in answers.items()}, limit),
+            "items": summaries({service: heads_of(one) for service, one in answers.items()}, limit),
             "nextCursor": None,
             "unreachable": [{"service": name, "reason": reason} for name, reason in sorted(unreachable.items())],
         }

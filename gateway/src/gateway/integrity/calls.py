@@ -16,6 +16,7 @@ PAUSE_S: Final = 0.5
 TIMEOUT_S: Final = 12.0
 """Above the time that a service gives its store."""
 REASON_LENGTH_MAX: Final = 300
+NOT_ASKED_FOR: Final = "its answer is not of the form that was asked for"
 _WORTH_ANOTHER_TRY: Final = frozenset({429, 500, 502, 503, 504})
 
 Answer = dict[str, Any]

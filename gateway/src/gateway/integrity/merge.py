@@ -1,12 +1,45 @@
 """One audit of many services' parts: what is said of it as a whole. What was not read is never said to be well."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway.integrity.plan import key_of, not_checked
 from kit.references.audits.audit_records import DONE, FAILED, RUNNING
 
 Head = Mapping[str, Any]
+"""A service's part of an audit."""
+_TEXTS: Final = ("auditId", "state", "startedAt")
+_COUNTS: Final = ("beat", "orphanCount")
+_LISTS: Final = ("services", "unknown")
+_PLANNED: Final = ("relationship", "parent", "kind", "service")
+
+
+def is_head(said: Any) -> bool:
+    """Whether a service's word is of the form that it has in its lists, where there are no reports."""
+    return (
+        isinstance(said, dict)
+        and all(isinstance(said.get(name), str) for name in _TEXTS)
+        and all(isinstance(said.get(name), int) for name in _COUNTS)
+        and all(_are(said.get(name), str) for name in _LISTS)
+    )
+
+
+def heads_of(answer: Mapping[str, Any]) -> list[Head]:
+    """Those that a service lists; what makes no sense is left out."""
+    listed = answer.get("audits")
+    return [one for one in listed if is_head(one)] if isinstance(listed, list) else []
+
+
+def is_whole(said: Any) -> bool:
+    """The same with its plan and its reports."""
+    if not is_head(said) or not _are(said.get("planned"), dict) or not _are(said.get("reports"), dict):
+        return False
+    planned = all(isinstance(one.get(name), str) for one in said["planned"] for name in _PLANNED)
+    return planned and all(isinstance(one.get("orphanCount"), int) and "isComplete" in one for one in said["reports"])
+
+
+def _are(listed: Any, wanted: type) -> bool:
+    return isinstance(listed, list) and all(isinstance(one, wanted) for one in listed)
 
 
 def merged(audit_id: str, heads: Mapping[str, Head], unreachable: Mapping[str, str]) -> dict[str, Any]:

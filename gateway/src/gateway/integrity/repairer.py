@@ -11,7 +11,7 @@ import structlog
 from gateway.catalogue import Catalogue
 from gateway.integrity.calls import AuditCalls, NotAnsweredError
 from gateway.integrity.plan import Planned, planned_of
-from gateway.integrity.sides import ServiceParentSide, named, read_child
+from gateway.integrity.sides import ServiceParentSide, child_of, named
 from kit.identity import Caller
 from kit.problems import FieldError, InvalidRequest
 from kit.references.audits.audit import why_orphan
@@ -128,7 +128,7 @@ class Repairer:
             looked = await self._calls.ask(one.service, "repair/look", {**named(one.relationship), **order})
             states.add(str(looked.get("state")))
             if looked.get("state") == AS_REPORTED:
-                refused = await self._refusal(one, read_child(looked["child"]))
+                refused = await self._refusal(one, child_of(one.service, looked))
                 return refused or await self._carried_out(one, order)
         if states == {GONE}:
             return Outcome(GONE, None, "It is not there any more.")
@@ -152,7 +152,8 @@ class Repairer:
         result = str(answer.get("result"))
         if result == CHANGED:
             return Outcome.refused(CHANGED)
-        return Outcome(result, deletion_id=answer.get("deletionId"))
+        deletion_id = answer.get("deletionId")
+        return Outcome(result, deletion_id=deletion_id if isinstance(deletion_id, str) else None)
 
     async def _epoch_raised(self, said: Mapping[str, str], item: Item, options: Sequence[Planned]) -> Outcome:
         for one in options:
@@ -160,9 +161,11 @@ class Repairer:
             epoch = (await self._calls.ask(one.service, "closure", body)).get("epoch")
             if epoch is None:
                 continue
+            if not isinstance(epoch, int):
+                raise NotAnsweredError(one.service, "it does not say at which epoch the closure stands")
             if one.owner is None:
                 return Outcome.refused("unknown-owner")
-            return await self._raised_above(int(epoch), said, one, one.owner, item.parent_id)
+            return await self._raised_above(epoch, said, one, one.owner, item.parent_id)
         return Outcome.refused("no-closure")
 
     async def _raised_above(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from gateway.integrity.calls import Answer, AuditCalls, NotAnsweredError
+from gateway.integrity.calls import NOT_ASKED_FOR, Answer, AuditCalls, NotAnsweredError
 from kit.references.audits.audit import PAGE, ChildPage, ClosurePage, DeletionPage
 from kit.references.audits.audit_findings import (
     Asked,
@@ -33,7 +33,7 @@ class ServiceChildSide:
 
     async def page(self, relationship: Relationship, after: str, limit: int) -> ChildPage:
         answer = await self._ask("children", relationship, after=after, limit=limit)
-        return self._read(lambda: ChildPage(_children(answer), _last(answer)))
+        return self._read(lambda: ChildPage(_children(answer), _last(answer, after)))
 
     async def again(self, relationship: Relationship, ids: Sequence[str]) -> Sequence[Child]:
         answer = await self._ask("children/again", relationship, ids=list(ids))
@@ -51,7 +51,7 @@ class ServiceChildSide:
                     ClosureSeen(str(one["id"]), int(one["epoch"]), bool(one["closed"]), one["ageS"])
                     for one in answer["closures"]
                 ),
-                _last(answer),
+                _last(answer, after),
             )
         )
 
@@ -99,7 +99,7 @@ class ServiceOwnerSide:
         asked = {"entity": entity, "after": after, "limit": limit}
         answer = await self._calls.ask(self._service, "in-deletion", asked)
         return _well_formed(
-            self._service, lambda: DeletionPage(tuple(_stuck(one) for one in answer["found"]), _last(answer))
+            self._service, lambda: DeletionPage(tuple(_stuck(one) for one in answer["found"]), _last(answer, after))
         )
 
 
@@ -123,14 +123,19 @@ def _well_formed(service: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotAnsweredError(service, "its answer is not of the form that was asked for") from error
+        raise NotAnsweredError(service, NOT_ASKED_FOR) from error
 
 
 def _children(answer: Answer) -> tuple[Child, ...]:
-    return tuple(read_child(one) for one in answer["children"])
+    return tuple(_child(one) for one in answer["children"])
 
 
-def read_child(said: Mapping[str, Any]) -> Child:
+def child_of(service: str, answer: Answer) -> Child:
+    """Raises NotAnsweredError if there is none in the service's answer."""
+    return _well_formed(service, lambda: _child(answer["child"]))
+
+
+def _child(said: Mapping[str, Any]) -> Child:
     return Child(str(said["id"]), tuple(said["names"]), dict(said["match"]))
 
 
@@ -155,6 +160,9 @@ def _stuck(said: Mapping[str, Any]) -> Stuck:
     return Stuck(str(said["entity"]), str(said["id"]), str(said["state"]), int(said["epoch"]), said["deletionId"])
 
 
-def _last(answer: Answer) -> str | None:
+def _last(answer: Answer, after: str) -> str | None:
+    """Raises ValueError for a page that leads back: reading would not end."""
     last = answer["last"]
+    if last is not None and not after < last:
+        raise ValueError(last)
     return None if last is None else str(last)

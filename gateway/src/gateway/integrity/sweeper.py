@@ -9,6 +9,7 @@ import structlog
 from gateway.beats import Beats
 from gateway.integrity.auditor import Auditor
 from gateway.integrity.calls import AuditCalls, NotAnsweredError
+from gateway.integrity.merge import heads_of
 from gateway.integrity.metrics import IntegrityMetrics
 
 _log = structlog.get_logger("gateway.integrity")
@@ -35,13 +36,13 @@ class AuditSweeper:
         """One look at every service."""
         answers, _ = await self._calls.ask_all("records/running")
         for service, answer in answers.items():
-            self._metrics.learn(answer.get("figures", []))
-            for head in answer.get("audits", []):
+            self._metrics.learn(answer.get("figures"))
+            for head in heads_of(answer):
                 await self._look_at(service, head)
         self._beats.forget_others()
 
     async def _look_at(self, service: str, head: Mapping[str, Any]) -> None:
-        key, beat = (str(head["auditId"]), service), int(head["beat"])
+        key, beat = (head["auditId"], service), head["beat"]
         idle_s = self._beats.idle_s(key, beat)
         if idle_s < self._idle_s or self._auditor.drives(*key) or not self._auditor.has_room:
             return
