@@ -34,7 +34,17 @@ def detail_of(body: bytes) -> str:
 
 
 async def pass_on(request: Request, answer: SmallAnswer) -> None:
+    body = _of_request(request, answer.body) if is_problem(answer.headers) else answer.body
     headers = [one for one in answer_headers(answer.headers, request.id.encode("ascii")) if one[0] != b"content-length"]
-    headers.append((b"content-length", b"%d" % len(answer.body)))
+    headers.append((b"content-length", b"%d" % len(body)))
     await request.start_answer(answer.status, headers)
-    await request.send_body(answer.body)
+    await request.send_body(body)
+
+
+def _of_request(request: Request, body: bytes) -> bytes:
+    """What an internal path refused was refused at the client's path."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body
+    return orjson.dumps({**document, "instance": request.path}) if isinstance(document, dict) else body

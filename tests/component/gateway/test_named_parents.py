@@ -54,7 +54,9 @@ async def test_service_that_refuses_to_name_parents_is_the_answer(platform: Any,
     refusal = stub_problem(404, "not-found", detail="There is no such bot.")
     platform.bots.answers["POST", "/internal/references/parents"] = replies(404, refusal)
     answer = await alice.post(f"/v1/bots/{BOT}/start")
-    assert problem(answer, 404, "not-found")["detail"] == "There is no such bot."
+    document = problem(answer, 404, "not-found")
+    assert document["detail"] == "There is no such bot."
+    assert document["instance"] == f"/v1/bots/{BOT}/start"
     assert platform.bots.routed == []
 
 

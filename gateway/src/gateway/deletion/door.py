@@ -157,5 +157,6 @@ def _may_follow(request: Request) -> bool:
 def _restricted(blocked_by: Sequence[Mapping[str, Any]]) -> DeleteRestricted:
     count = sum(int(one["count"]) for one in blocked_by)
     named = ", ".join(sorted({str(one["relationship"]) for one in blocked_by}))
-    detail = f"{count} documents refer to it ({named}): remove or change them first. Nothing was changed."
+    refer, them = ("1 document refers", "it") if count == 1 else (f"{count} documents refer", "them")
+    detail = f"{refer} to it ({named}): remove or change {them} first. Nothing was changed."
     return DeleteRestricted(detail, blocked_by=[dict(one) for one in blocked_by])
