@@ -99,6 +99,15 @@ class TestGarbage:
 
 
 class TestDown:
+    @pytest.mark.parametrize("step", ["close", "apply", "finish"])
+    async def test_replica_that_refuses_is_not_the_last_to_be_asked(
+        self, alice: Any, deletes: StubDeletes, step: str
+    ) -> None:
+        usual = getattr(deletes, f"_{step}")
+        deletes.says(step, (401, {"detail": "its clock is an hour off"}), (200, lambda seen: usual(seen.json)))
+        assert (await alice.delete(PATH)).status_code == 204
+        assert (len(deletes.asked(step)), len(deletes.asked("resume"))) == (2, 0)
+
     async def test_slow_step_is_waited_for_without_the_client(
         self, platform: Any, deletes: StubDeletes, eventually: Any
     ) -> None:

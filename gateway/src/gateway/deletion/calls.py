@@ -20,6 +20,8 @@ _log = structlog.get_logger("gateway.deletion")
 
 
 class DeletionCalls:
+    """Every call may be made again: what it does, it does once."""
+
     def __init__(self, calls: Mapping[str, InternalCalls], *, timeout_s: float) -> None:
         self._calls = calls
         self._timeout_s = timeout_s
@@ -63,6 +65,8 @@ class DeletionCalls:
             )
         path, timeout_s = PREFIX + call.path, timeout_s or self._timeout_s
         answer = await service.post(path, call.body, timeout_s=timeout_s, caller=caller)
+        if answer.status != 200:  # the next replica may be of another version, or have a better clock
+            answer = await service.post(path, call.body, timeout_s=timeout_s, caller=caller)
         if answer.status != 200:
             raise BadAnswerError(f"it answers {answer.status} to {call.path}{detail_of(answer.body)}")
         return json_object(answer)
