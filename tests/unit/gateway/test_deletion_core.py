@@ -65,7 +65,7 @@ class TestDecide:
         assert run.paths.count("children/close") == 2  # it did not purge, so it begins again at close
 
     def test_plan_has_the_rules_that_are_declared_now_in_the_order_of_leaves(self) -> None:
-        rules = [{"relationship": "bots.userId", "onDelete": "SET_NULL", "child": "bots"}]
+        rules = [{"relationship": "bots.userId", "onDelete": "SET_NULL"}]
         run = Run({"children/close": closed(rules=rules)}, order=lambda many: list(reversed(many)))
         run.run(standing("deleting", BOTS, ACCOUNTS))
         (purge,) = run.bodies("deletions/purge")

@@ -3,7 +3,6 @@
 import pytest
 
 from kit.references.deletes.parent_states import (
-    FORCED_FROM,
     RAISES_EPOCH,
     UNTOUCHED,
     ParentAt,
@@ -45,7 +44,6 @@ def test_nothing_is_refused_or_begun_again_once_it_is_purging() -> None:
 
 def test_whatever_begins_or_undoes_an_attempt_raises_the_epoch() -> None:
     assert frozenset({Step.MARK, Step.REFUSE, Step.FORCE, Step.ABANDON}) == RAISES_EPOCH
-    assert set(FORCED_FROM) == {A, D}
 
 
 @pytest.mark.parametrize(

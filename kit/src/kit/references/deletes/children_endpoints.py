@@ -96,10 +96,7 @@ async def _counted(runtime: Runtime, namings: Sequence[Naming], parent_id: str, 
     blocked = [await runtime.references.closer.count(one, parent_id, caller) for one in namings]
     return {
         "blockedBy": [one.body() for one in blocked if one is not None],
-        "rules": [
-            {"relationship": one.relationship, "onDelete": one.reference.on_delete.value, "child": one.child}
-            for one in namings
-        ],
+        "rules": [{"relationship": one.relationship, "onDelete": one.reference.on_delete.value} for one in namings],
     }
 
 

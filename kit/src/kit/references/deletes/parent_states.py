@@ -40,7 +40,6 @@ TRANSITIONS: Mapping[tuple[ParentState, Step], ParentState] = {
     (ParentState.ACTIVE, Step.ABANDON): ParentState.ACTIVE,
 }
 RAISES_EPOCH = frozenset({Step.MARK, Step.REFUSE, Step.FORCE, Step.ABANDON})
-FORCED_FROM = tuple(state for state, step in TRANSITIONS if step is Step.FORCE)
 
 
 @dataclass(frozen=True, slots=True)
