@@ -58,6 +58,15 @@ class TestDecide:
         assert {body["items"][0]["epoch"] for body in run.bodies("children/close")} == {3}
         assert {body["items"][0]["epoch"] for body in run.bodies("children/reopen")} == {4}
 
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_what_one_relationship_restricts_is_taken_off_none_of_its_siblings(self, turned: bool) -> None:
+        siblings = [STAKES, LAMPS, BOTS] if turned else [LAMPS, BOTS, STAKES]
+        run = Run({"children/close": [closed(), closed(BLOCK)] if not turned else [closed(BLOCK), closed()]})
+        assert run.run(standing("deleting", *siblings)).state == "refused"
+        assert set(run.paths) == {"children/close", "deletions/refuse", "children/reopen"}
+        reopened = [name for body in run.bodies("children/reopen") for name in body["relationships"]]
+        assert set(reopened) == {one.relationship for one in siblings}
+
     def test_refusal_that_came_too_late_opens_nothing(self) -> None:
         run = Run({"children/close": closed(BLOCK), "deletions/refuse": said("purging", STAKES)})
         assert run.run(standing("deleting", STAKES)).state == "done"
