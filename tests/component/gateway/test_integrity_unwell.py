@@ -69,7 +69,9 @@ async def test_sweeper_finds_what_stands_still_behind_what_makes_no_sense(platfo
             assert (beat.json["auditId"], beat.json["beat"]) == (ID, 3)
 
 
-async def test_page_that_leads_back_does_not_keep_an_audit_for_ever(platform: Any, admin: Any, eventually: Any) -> None:
+async def test_page_that_leads_to_itself_does_not_keep_an_audit_for_ever(
+    platform: Any, admin: Any, eventually: Any
+) -> None:
     says(platform.users, "registered", {"registered": []})
     for stub in (platform.users, platform.bots):
         says(stub, "records/begin", {"isNew": True})

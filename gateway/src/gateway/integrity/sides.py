@@ -161,8 +161,8 @@ def _stuck(said: Mapping[str, Any]) -> Stuck:
 
 
 def _last(answer: Answer, after: str) -> str | None:
-    """Raises ValueError for a page that leads back: reading would not end."""
+    """Raises ValueError for a page that leads to itself: reading would not end. The order of ids is the store's."""
     last = answer["last"]
-    if last is not None and not after < last:
+    if last == after:
         raise ValueError(last)
     return None if last is None else str(last)
