@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from kit.clock import Clock
 from kit.documents import Record
+from kit.schemas import format_timestamp
 from kit.store import Index, Store, index
 from kit.store.rows import Row
 from kit.store.sessions import Session
@@ -134,16 +135,12 @@ def deletion_body(row: Row) -> dict[str, Any]:
         "waitingFor": row["waitingFor"],
         "progress": row["progress"],
         "requestedBy": row.get("requestedBy"),
-        "startedAt": _timestamp(row["startedAt"]),
-        "updatedAt": _timestamp(row["updatedAt"]),
-        "finishedAt": _timestamp(row["finishedAt"]) if row.get("finishedAt") else None,
+        "startedAt": format_timestamp(row["startedAt"]),
+        "updatedAt": format_timestamp(row["updatedAt"]),
+        "finishedAt": format_timestamp(row["finishedAt"]) if row.get("finishedAt") else None,
     }
     if row["state"] == REFUSED and row.get("blockedBy"):
         said["blockedBy"] = row["blockedBy"]
     if row.get("other"):
         said["overtakenBy"] = row["other"]
     return said
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
