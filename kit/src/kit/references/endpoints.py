@@ -10,10 +10,11 @@ from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
 from kit.problems import NotFound
 from kit.references.declaration import OnDelete
+from kit.references.internal_routes import RELATIONSHIPS_MAX
 from kit.references.owner import QUESTIONS_MAX, Answer, Question
 from kit.references.planning import Planner
 from kit.references.reading import body_of, items_of, json_response, malformed, object_of, scalars_of, text_of, typed
-from kit.references.registry import RELATIONSHIPS_MAX, Application
+from kit.references.registry import Application
 from kit.routing import WITHOUT_IDEMPOTENCY, KitRoute
 
 PREFIX = "/internal/references"

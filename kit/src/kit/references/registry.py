@@ -14,7 +14,6 @@ from kit.store.sessions import Session
 NAME = "reference_registry"
 REGISTERED = "registered"
 REMOVED = "removed"
-RELATIONSHIPS_MAX = 1_000
 REFERRING_MAX = 500
 """Relationships to one entity. Two that are registered at once may go over it a little, never over the double."""
 LISTED_MAX = 10_000
