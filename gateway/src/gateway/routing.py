@@ -92,7 +92,9 @@ class Router:
             found = self._walk(fixed, segments, place + 1, values)
             if found is not None:
                 return found
-        if branch.variable is None or segment in ("", ".", ".."):
+        if (
+            branch.variable is None or segment in ("", ".", "..") or "\0" in segment
+        ):  # no id has a NUL, no store takes it
             return None
         values.append(segment)
         found = self._walk(branch.variable, segments, place + 1, values)

@@ -68,6 +68,7 @@ def leads_to(path: str) -> Any:
         ("/v1/bots/1/stop", None),
         ("/v1/bots/.", None),
         ("/v1/bots/%2e%2E", None),
+        ("/v1/bots/1%002", None),
         ("/V1/bots", None),
         ("/" + "a/" * 200, None),
     ],
