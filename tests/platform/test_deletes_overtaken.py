@@ -23,6 +23,7 @@ from kit.store import StoreClient
 
 LATE_S = 3600
 CREATES = 200
+DECIDED = ("201", "409 reference-closed", "422 reference-not-found")
 REST_S = 60.0
 # Long enough for the greater delete to come before a sweeper takes over the smaller one.
 SETTINGS = {"DELETE_SWEEP_INTERVAL_S": "0.5", "DELETE_IDLE_S": "8", "REQUEST_TIMEOUT_S": "8"}
@@ -89,10 +90,9 @@ def test_replicas_whose_clocks_stand_an_hour_back_take_no_part_and_break_nothing
     raced = asyncio.run(race(arena, CREATES, patience_s=0))
     sys.stdout.write(f"{raced}\n")
     assert raced.creates["201"]
-    assert raced.creates[
-        "428 references-not-validated"
-    ]  # the late replica of bots takes the gateway's word for too new
-    assert raced.creates["503 unavailable"] + raced.creates["401 unauthenticated"]  # and the late gateway is too old
+    # The late gateway's half, and of the other half what came to the late replica of bots.
+    refused = raced.creates.total() - sum(raced.creates[told] for told in DECIDED)
+    assert refused > CREATES // 2
     account = exchange_account(trader)["accountId"]
     until(lambda: trader.post("/v1/bots", bot_request(account)).is_success, "no replica with a good clock takes it")
 
