@@ -16,12 +16,21 @@ from kit.problems import InvalidRequest, NotFound, Unavailable
 
 PATH: Final = "/v1/deletions/{deletionId}"
 TAG: Final = "deletions"
+_TEXT: Final = {"type": "string"}
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+_BLOCKED: Final = _object(relationship=_TEXT, count={"type": "integer"}, ids={"type": "array", "items": _TEXT})
 SAID: Final[dict[str, Any]] = {
     "operationId": "getDeletion",
     "summary": "A delete that goes on",
     "description": (
-        "Where it stands: `deleting` while it may still be refused, `purging` after that, then `done`, `refused` or "
-        "`overtaken` (by the delete of a parent). `waitingFor` names the services without which it can't go on."
+        "Where it stands: `deleting` while it may still be refused, `purging` after that, then `done`, `refused`, "
+        "`overtaken` (by the delete of a parent) or `abandoned` (it never began; ask again). `waitingFor` names the "
+        "services without which it can't go on. For whoever asked for the delete, and for admins."
     ),
     "tags": [TAG],
     "parameters": [{"name": "deletionId", "in": "path", "required": True, "schema": {"type": "string"}}],
@@ -39,9 +48,9 @@ SAID: Final[dict[str, Any]] = {
                             "id": {"type": "string"},
                             "state": {"enum": ["deleting", "purging", "done", "refused", "overtaken", "abandoned"]},
                             "step": {"type": "string"},
-                            "waitingFor": {"type": "array", "items": {"type": "object"}},
-                            "progress": {"type": "object"},
-                            "blockedBy": {"type": "array", "items": {"type": "object"}},
+                            "waitingFor": {"type": "array", "items": _object(service=_TEXT, reason=_TEXT)},
+                            "progress": {"type": "object", "additionalProperties": {"type": "integer"}},
+                            "blockedBy": {"type": "array", "items": _BLOCKED},
                             "overtakenBy": {"type": "string"},
                             "requestedBy": {"type": ["string", "null"]},
                             "startedAt": {"type": "string", "format": "date-time"},
