@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.client import BUFFER_BYTES_MAX, Content, Exchange, SmallAnswer, Upstream
-from gateway.headers import answer_headers
+from gateway.headers import CONTEXTS_MAX, answer_headers, is_context_refused
 from gateway.references import NOTHING, Checked
 from gateway.request import ClientGoneError, Request, RequestTimeout, Routed
-from gateway.upstream_errors import AnswerTimeoutError, NotSentError, UpstreamError
+from gateway.upstream_errors import AnswerTimeoutError, ContextRefusedError, NotSentError, UpstreamError
 from kit.clock import Clock, SystemClock
 from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
 from kit.problems import DeadlineExceeded, Problem, Unavailable
@@ -59,11 +59,23 @@ class Forwarder:
         """The exchange with its answer's head read. Raises a Problem if there is none, and for the rest of a body that
         is passed on as it comes."""
         try:
-            return await self._send(routed, attached)
+            return await self._send_until_known(routed, attached)
         except UpstreamError as error:
             service = routed.operation.service
             self._failed(service, type(error).__name__)
             raise problem_of(error, service) from error
+
+    async def _send_until_known(self, routed: Routed, attached: Attached) -> Exchange:
+        """To the next replica too, if one refuses the context; but for a body that went part by part, which is
+        gone."""
+        for _ in range(CONTEXTS_MAX):
+            exchange = await self._send(routed, attached)
+            if not is_context_refused(exchange.status, exchange.headers):
+                return exchange
+            exchange.done()
+            if not routed.body.resendable:
+                break
+        raise ContextRefusedError
 
     async def _send(self, routed: Routed, attached: Attached) -> Exchange:
         request, body, operation = routed.request, routed.body, routed.operation
@@ -194,6 +206,8 @@ def problem_of(error: UpstreamError, service: str) -> Problem:
         return DeadlineExceeded(f"The service {service} has not answered in time.")
     if isinstance(error, NotSentError):
         return Unavailable(f"The service {service} cannot be reached now; nothing was sent to it.")
+    if isinstance(error, ContextRefusedError):
+        return Unavailable(f"The service {service} did nothing: {error}.")
     return Unavailable(
         f"The service {service} gave no answer: {error}. Whether it carried the request out is not known; "
         "repeat a write with its Idempotency-Key."

@@ -5,6 +5,7 @@ to services."""
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from kit.context import HEADER_NAME
 from kit.problems import InvalidRequest, Unauthenticated
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -43,7 +44,10 @@ READ: Final = frozenset(
 _PASSED_ON: Final = frozenset({b"content-type", b"idempotency-key", b"if-match", b"if-none-match", b"prefer"})
 _DROPPED: Final = HOP_BY_HOP | (READ - _PASSED_ON) | {b"cookie", b"expect", b"forwarded", b"host", b"x-api-key"}
 _DROPPED_PREFIXES: Final = (b"x-omnitrade-", b"x-forwarded-")
-_ANSWER_DROPPED: Final = HOP_BY_HOP | {b"date", b"server", b"x-request-id"}
+CONTEXTS_MAX: Final = 2
+"""So many replicas are asked before it is believed that a service refuses what the gateway signs."""
+CONTEXT: Final = HEADER_NAME.lower().encode("ascii")
+_ANSWER_DROPPED: Final = HOP_BY_HOP | {b"date", b"server", b"x-request-id", CONTEXT}
 _ORDINARY_CONNECTION: Final = frozenset({b"keep-alive", b"close", b"Keep-Alive"})
 _ONCE: Final = frozenset({b"authorization", b"content-length", b"idempotency-key"})
 
@@ -108,3 +112,9 @@ def answer_headers(headers: Headers, request_id: bytes) -> list[tuple[bytes, byt
     kept = [one for one in headers if one[0] not in _ANSWER_DROPPED]
     kept.append((b"x-request-id", request_id))
     return kept
+
+
+def is_context_refused(status: int, headers: Headers) -> bool:
+    """Whether a service refuses what the gateway signs: keys that differ, or a clock that is off. It has done nothing
+    then, and has said nothing about the client."""
+    return status in (401, 428) and any(name == CONTEXT for name, _ in headers)

@@ -5,7 +5,8 @@ from typing import Any, Final
 import orjson
 
 from gateway.client import SmallAnswer, Upstream
-from gateway.upstream_errors import BadAnswerError
+from gateway.headers import CONTEXTS_MAX, is_context_refused
+from gateway.upstream_errors import BadAnswerError, ContextRefusedError
 from kit.clock import Clock, SystemClock
 from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
 from kit.identity import ANONYMOUS, Caller
@@ -29,12 +30,16 @@ class InternalCalls:
         self._clock = clock or SystemClock()
 
     async def post(self, path: str, value: Any, *, timeout_s: float, caller: Caller = ANONYMOUS) -> SmallAnswer:
-        """Raises UpstreamError."""
+        """Raises UpstreamError. A replica that refuses the context is not the last to be asked."""
         body = orjson.dumps(value)
         headers = [("content-type", "application/json"), *self._headers("POST", path, body, timeout_s, caller)]
-        return await self._upstream.fetch(
-            "POST", path, headers=headers, body=body, timeout_s=timeout_s, body_bytes_max=ANSWER_BYTES_MAX
-        )
+        for _ in range(CONTEXTS_MAX):
+            answer = await self._upstream.fetch(
+                "POST", path, headers=headers, body=body, timeout_s=timeout_s, body_bytes_max=ANSWER_BYTES_MAX
+            )
+            if not is_context_refused(answer.status, answer.headers):
+                return answer
+        raise ContextRefusedError
 
     async def get(self, path: str, *, timeout_s: float, body_bytes_max: int) -> SmallAnswer:
         """Raises UpstreamError."""

@@ -20,3 +20,10 @@ class BadAnswerError(UpstreamError):
 
 class AnswerTimeoutError(UpstreamError):
     """No answer within the request's deadline."""
+
+
+class ContextRefusedError(UpstreamError):
+    """The service refuses what the gateway signs. It has done nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("it refuses what the gateway signs: compare their clocks, and GATEWAY_KEYS on both sides")

@@ -21,6 +21,9 @@ import orjson
 from kit.identity import ANONYMOUS, Caller
 
 HEADER_NAME = "X-Omnitrade-Context"
+REFUSED = {HEADER_NAME: "refused"}
+"""What the answer of a service says that refuses the context itself, so that nobody takes it for a word about the
+client's credentials."""
 ISSUER = "gateway"
 LIFETIME_MAX_S = 30
 SKEW_S = 5

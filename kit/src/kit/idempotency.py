@@ -25,7 +25,14 @@ from kit.batching import Batcher
 from kit.clock import Clock
 from kit.documents import Record
 from kit.ids import new_id
-from kit.problems import FieldError, IdempotencyMismatch, IdempotencyRunning, InvalidRequest, ReferencesNotValidated
+from kit.problems import (
+    FieldError,
+    IdempotencyMismatch,
+    IdempotencyRunning,
+    InvalidRequest,
+    ReferencesNotValidated,
+    Unavailable,
+)
 from kit.store.client import Store
 from kit.store.collection import Collection
 from kit.store.indexes import index
@@ -88,8 +95,8 @@ class Idempotency:
         """A new attempt, or the first answer again. `scope` is (caller, method, path), `content` what must be the same;
         `lease_s` is how long the attempt may take.
 
-        Raises InvalidRequest for a malformed key, IdempotencyMismatch, IdempotencyRunning, and
-        ReferencesNotValidated if `replay_only` and there is no answer yet.
+        Raises InvalidRequest for a malformed key, IdempotencyMismatch, IdempotencyRunning, and if `replay_only`
+        ReferencesNotValidated where no try was made yet, Unavailable where one was whose outcome nobody knows.
         """
         if not _KEY.match(key):
             refused = FieldError(f"/{HEADER_NAME}", "bad-format", "Send 1 to 255 visible ASCII characters.")
@@ -122,7 +129,8 @@ class Idempotency:
         if found.lease_until > self._clock.now():
             raise IdempotencyRunning
         if replay_only:
-            raise ReferencesNotValidated("There is no answer to replay, and the references are not validated.")
+            # Not a refusal, since what an earlier try did may be there, or arrive yet.
+            raise Unavailable("An earlier try with this Idempotency-Key has no answer yet; try again.")
         return None
 
     async def _insert(self, record_id: str, fingerprint: str, lease_until: datetime) -> Attempt | None:

@@ -19,7 +19,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from kit.bodies import ReadRequest, parse_body, read_body, refuse_fields
-from kit.context import HEADER_NAME, InvalidContext, RequestContext, body_digest, verify_context
+from kit.context import HEADER_NAME, REFUSED, InvalidContext, RequestContext, body_digest, verify_context
 from kit.idempotency import HEADER_NAME as KEY_HEADER_NAME
 from kit.idempotency import Attempt, Idempotency
 from kit.ids import new_id
@@ -175,9 +175,10 @@ class _Steps:
             scope["state"]["reason"] = str(error)
             if self.reads_body and self.operation_id in rules.reference_digests:
                 raise ReferencesNotValidated(
-                    "Send the request to the gateway, which validates its references."
+                    "Send the request to the gateway, which validates its references.", headers=REFUSED
                 ) from None
-            raise Unauthenticated("Send the request to the gateway; this service answers nobody else.") from None
+            detail = "Send the request to the gateway; this service answers nobody else."
+            raise Unauthenticated(detail, headers=REFUSED) from None
 
     def _check_signed(self, context: RequestContext, body: bytes, rules: RequestRules) -> None:
         """The body and the references must be those that were validated; 428 if this replica declares others."""
