@@ -37,8 +37,8 @@ test: $(INSTALLED) ## the tests, without any store process
 test-all: $(INSTALLED) ## test, and the simulation, the embedded store, the real engine (MONGODB_URL) and platform tests
 	@$(PYTHON_IN) -m deploy.testing all
 
-simulate: $(INSTALLED) ## the protocol from seeds: SEEDS=1-200, or one, printed step by step with TRACE=1
-	@PYTHONPATH=tests/support $(PYTHON_IN) -m simulation $(SEEDS) $(if $(TRACE),--trace)
+simulate: $(INSTALLED) ## the protocol from seeds: SEEDS=1-200, or one, step by step with TRACE=1; the usual way with CONTROL=1
+	@PYTHONPATH=tests/support $(PYTHON_IN) -m simulation $(SEEDS) $(if $(TRACE),--trace) $(if $(CONTROL),--control)
 
 bench: $(INSTALLED) ## the measured goals
 	@$(PYTHON_IN) -m bench
