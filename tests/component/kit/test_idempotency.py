@@ -174,14 +174,14 @@ class TestReplayOnly:
         assert await records(client).count({}) == 0
         assert await notes(client) == []
 
-    async def test_released_key_is_not_taken_over(self, user: Client, app: FastAPI) -> None:
+    async def test_released_key_is_not_taken_over_nor_taken_for_a_refusal(self, user: Client, app: FastAPI) -> None:
         async def fail() -> None:
             raise Unavailable
 
         app.state.hooks.after_write = fail
         await create(user)
         app.state.hooks.after_write = None
-        assert code(await create(user, replay_only=True)) == (428, "references-not-validated")
+        assert code(await create(user, replay_only=True)) == (503, "unavailable")
         assert (await create(user)).status_code == 201
 
     async def test_mismatch_is_still_told(self, user: Client) -> None:
