@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from kit.runtime import Runtime
 
 DELETES = "x-reference-delete"
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`respond-async`: answer 202 instead of waiting for the end.",
+    "schema": {"type": "string"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +38,24 @@ for one delete."""
 
 def deletes(entity: str) -> dict[str, Any]:
     """`openapi_extra` of a DELETE that the gateway coordinates."""
-    return {DELETES: entity}
+    return {DELETES: entity, "parameters": [_PREFER]}
 
 
 def delete_responses(*refusals: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """`responses` of such a DELETE."""
-    location = {"description": "Where the delete can be followed.", "schema": {"type": "string"}}
+    text = {"type": "string"}
+    location = {"description": "Where the delete can be followed: GET /v1/deletions/{deletionId}.", "schema": text}
+    begun = {
+        "type": "object",
+        "required": ["deletionId", "entity", "id"],
+        "properties": {"deletionId": text, "entity": text, "id": text, "state": text},
+    }
     return {
         204: {"description": "It is gone, with all that went with it."},
         202: {
             "description": "The delete goes on; it can't be told yet how it ends.",
             "headers": {"Location": location},
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {"application/json": {"schema": begun}},
         },
         **documented(NotFound, DeleteRestricted, VersionMismatch, *refusals),
     }
