@@ -76,20 +76,20 @@ class StubDeletes:
             self.state, self.epoch = "deleting", self.epoch + 1
         return self.standing()
 
-    def _resume(self, _: Json) -> Json:
-        return self.standing()
+    def _resume(self, said: Json) -> Json:
+        return self.standing(deletionId=said["deletionId"])
 
     def _refuse(self, said: Json) -> Json:
         self.state, self.epoch, self.blocked = "refused", self.epoch + 1, said["blockedBy"]
-        return self.standing()
+        return self._resume(said)
 
     def _purge(self, said: Json) -> Json:
         self.state, self.relationships = "purging", said["plan"]
-        return self.standing(fresh=True)
+        return {**self._resume(said), "fresh": True}
 
-    def _finish(self, _: Json) -> Json:
+    def _finish(self, said: Json) -> Json:
         self.state = "done"
-        return self.standing()
+        return self._resume(said)
 
     def _report(self, said: Json) -> Json:
         self.beat += 1

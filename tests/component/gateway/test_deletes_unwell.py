@@ -81,6 +81,17 @@ class TestGarbage:
         document = problem(await alice.delete(PATH), 409, "delete-restricted")
         assert document["blockedBy"] == [BLOCK]
 
+    async def test_owner_that_speaks_of_another_document_or_deletion_is_not_followed(
+        self, alice: Any, deletes: StubDeletes
+    ) -> None:
+        deletes.says("begin", (200, lambda _: deletes.standing(state="deleting", epoch=1, id=BOB)))
+        problem(await alice.delete(PATH), 503, "unavailable")
+        assert deletes.asked("close") == []
+        deletes.says("begin", (200, lambda _: deletes.standing(state="deleting", epoch=1)))
+        deletes.says("purge", (200, lambda _: deletes.standing(state="purging", epoch=1, deletionId="users.0002")))
+        followed(await alice.delete(PATH))
+        assert deletes.asked("apply") == deletes.asked("finish") == []
+
     @pytest.mark.parametrize("words", NONSENSE[:5])
     async def test_page_that_makes_no_sense_is_unavailable(self, alice: Any, deletes: StubDeletes, words: Any) -> None:
         deletes.says("read", words)

@@ -262,6 +262,7 @@ class TestForced:
         {"other": 7},
         {"other": "users.1\r\nSet-Cookie: a=b"},
         {"deletionId": "users.ä"},
+        {"deletionId": "users.2"},
         {"deletionId": "users." + "1" * 200},
         {"progress": None},
         {"progress": {"removed": "many"}},

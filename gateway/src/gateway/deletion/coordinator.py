@@ -10,7 +10,16 @@ from gateway.catalogue import Catalogue
 from gateway.deletion.calls import DeletionCalls
 from gateway.deletion.core import Core
 from gateway.deletion.order import leaves_first
-from gateway.deletion.steps import FINAL, Call, Progress, Referring, Standing, WaitingError, owner_of, read_standing
+from gateway.deletion.steps import (
+    FINAL,
+    Call,
+    Progress,
+    Referring,
+    Standing,
+    WaitingError,
+    owner_of,
+    read_standing_of,
+)
 from gateway.upstream_errors import BadAnswerError
 from kit.identity import ANONYMOUS, Caller
 
@@ -129,7 +138,7 @@ class Coordinator:
     async def _resume(self, deletion_id: str) -> Standing:
         call = Call(owner_of(deletion_id), "deletions/resume", {"deletionId": deletion_id})
         (answer,) = await self._calls.make([call])
-        return read_standing(answer)
+        return read_standing_of(deletion_id, answer)
 
     async def _report(self, deletion_id: str, progress: Progress) -> None:
         """Nothing depends on it."""

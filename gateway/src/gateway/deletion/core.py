@@ -23,7 +23,7 @@ from gateway.deletion.steps import (
     read_blocked,
     read_referring,
     read_rules,
-    read_standing,
+    read_standing_of,
     whole,
 )
 from gateway.upstream_errors import BadAnswerError
@@ -229,7 +229,7 @@ class Core:
     def _owner(self, standing: Standing, step: str, **said: Any) -> Steps[Standing]:
         self._progress.step = step
         (answer,) = yield [Call(standing.owner, f"deletions/{step}", {"deletionId": standing.deletion_id, **said})]
-        return read_standing(answer)
+        return read_standing_of(standing.deletion_id, answer)
 
 
 def _by_service(relationships: Sequence[Referring]) -> dict[str, list[str]]:

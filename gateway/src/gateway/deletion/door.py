@@ -27,7 +27,7 @@ from gateway.forwarding import problem_of
 from gateway.internal import InternalCalls, json_object
 from gateway.refusals import RefusedError, is_problem
 from gateway.request import Request, Routed
-from gateway.upstream_errors import UpstreamError
+from gateway.upstream_errors import BadAnswerError, UpstreamError
 from kit.fault_points import reached
 from kit.preconditions import parse_if_match
 from kit.problems import DeleteRestricted, NotFound, Problem, Unavailable
@@ -76,8 +76,16 @@ class DeleteDoor:
 
     async def _begin(self, routed: Routed, asked: Mapping[str, Any]) -> Standing:
         """Asks, counts without a fence, and has it marked."""
-        await self._refuse_blocked(routed, await self._ask(routed, "deletions/plan", asked, read_planned))
-        return await self._ask(routed, "deletions/begin", asked, read_standing)
+        planned = await self._ask(routed, "deletions/plan", asked, read_planned)
+        await self._refuse_blocked(routed, planned)
+
+        def read(said: Answer) -> Standing:
+            standing = read_standing(said)
+            if (standing.entity, standing.id) != (planned.entity, planned.id):
+                raise BadAnswerError("it marked another document than it was asked about")
+            return standing
+
+        return await self._ask(routed, "deletions/begin", asked, read)
 
     async def _ask(self, routed: Routed, path: str, body: Mapping[str, Any], read: Callable[[Answer], T]) -> T:
         service, caller = routed.operation.service, routed.request.caller

@@ -145,6 +145,14 @@ def read_standing(answer: Answer) -> Standing:
         raise BadAnswerError("the owner does not say where the deletion stands") from error
 
 
+def read_standing_of(deletion_id: str, answer: Answer) -> Standing:
+    """Raises BadAnswerError also for the standing of another deletion than was asked about."""
+    standing = read_standing(answer)
+    if standing.deletion_id != deletion_id:
+        raise BadAnswerError("the owner says how another deletion stands")
+    return standing
+
+
 def read_referring(said: Any) -> tuple[Referring, ...]:
     """Raises BadAnswerError."""
     try:
