@@ -13,7 +13,6 @@ from gateway.request import Request
 from gateway.upstream_errors import BadAnswerError, UpstreamError
 from kit.identity import Caller
 from kit.problems import InvalidRequest, NotFound, Unavailable
-from kit.references.deletes.deletion_records import KEPT_DAYS
 
 PATH: Final = "/v1/deletions/{deletionId}"
 TAG: Final = "deletions"

@@ -91,7 +91,7 @@ async def _was_done(runtime: Runtime, bot: TradingBot, action_id: str) -> bool:
 def illegal(status: BotStatus, action: str) -> IllegalTransition:
     allowed = [one.value for one in allowed_actions(status)]
     return IllegalTransition(
-        f"A bot that is {status} does not {action}.", from_=status.value, action=str(action), allowed=allowed
+        f"'{action}' is not allowed while the bot is {status}.", from_=status.value, action=str(action), allowed=allowed
     )
 
 

@@ -126,7 +126,7 @@ def require_campaign_action(campaign: RewardCampaign, action: CampaignAction) ->
     state = next_campaign_state(current, action)
     if state is None:
         raise IllegalTransition(
-            f"A campaign that is {current.value} cannot {action.value}.",
+            f"'{action.value}' is not allowed while the campaign is {current.value}.",
             from_=current.value,
             action=action.value,
             allowed=[one.value for one in allowed_campaign_actions(current)],

@@ -219,5 +219,8 @@ def _next_state(pool: StakingPool, action: PoolAction) -> PoolState:
 def illegal_pool_action(state: PoolState, action: str) -> IllegalTransition:
     allowed = [one.value for one in allowed_pool_actions(state)]
     return IllegalTransition(
-        f"A pool that is {state.value} cannot {action}.", from_=state.value, action=str(action), allowed=allowed
+        f"'{action}' is not allowed while the pool is {state.value}.",
+        from_=state.value,
+        action=str(action),
+        allowed=allowed,
     )

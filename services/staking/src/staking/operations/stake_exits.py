@@ -81,7 +81,7 @@ def _require(stake: UserStake, action: StakeAction) -> None:
     state = StakeState(stake.state)
     if next_stake_state(state, action) is None:
         raise IllegalTransition(
-            f"A stake that is {state.value} cannot {action.value}.",
+            f"'{action.value}' is not allowed while the stake is {state.value}.",
             from_=state.value,
             action=action.value,
             allowed=[one.value for one in allowed_stake_actions(state)],

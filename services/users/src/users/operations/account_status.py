@@ -47,7 +47,7 @@ def status_after(user: User, action: Action) -> Status:
     if status is None:
         allowed = [str(one) for one in allowed_actions(user.status)]
         raise IllegalTransition(
-            f"An account that is {user.status} cannot {action}.",
+            f"'{action}' is not allowed while the account is {user.status}.",
             from_=str(user.status),
             action=str(action),
             allowed=allowed,
