@@ -46,7 +46,7 @@ bench: $(INSTALLED) ## the measured goals
 lint: $(INSTALLED) ## style, types, layout, drift, the compose file
 	@$(PYTHON_IN) -m deploy.lint
 
-audit: $(INSTALLED) ## every reference and the ledger, checked; status 1 on an orphan
+audit: $(INSTALLED) ## every reference and the ledger, checked; fails on an orphan
 	@$(PYTHON_IN) -m deploy.audit
 
 docs: $(INSTALLED) ## generated documents

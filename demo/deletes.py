@@ -45,7 +45,8 @@ def _show_refused(show: Show, stage: Stage) -> None:
         problem = trader.api.delete(f"/v1/users/{trader.user_id}", status=409).json()
         blocked = {one["relationship"]: one["count"] for one in problem["blockedBy"]}
         check("user_stakes.userId" in blocked, f"her stake does not block: {blocked}")
-        step.note = ", ".join(f"{name}: {count}" for name, count in sorted(blocked.items()))
+        step.note = f"409, {sum(blocked.values())} documents in the way"
+    show.table(("refers to her", "documents"), sorted(blocked.items()))
     with show.step("nothing was changed by that") as step:
         bots = list(trader.api.items("/v1/bots"))
         check(len(bots) == 3 and trader.api.get("/v1/users/me")["status"] == "active", "something was")

@@ -22,19 +22,23 @@ def show_integrity(show: Show, stage: Stage, platform: Target) -> None:
     if platform.store_url is None:
         show.say("   the store of this platform isn't known here, so no orphan is planted", "yellow")
         return
-    with show.step("a bot on an account that isn't there is written into the store") as step:
+    with show.step("a bot is written on an account that isn't there") as step:
         bot_id, account_id = asyncio.run(_plant(platform.store_url, platform.database("bots"), stage))
-        step.note = "by a direct write: no API would take it"
+        step.note = "into the store itself: no API would take it"
     with show.step("an audit finds it") as step:
         audit = _audited(stage.admin)
         orphans = _orphans(audit)
         check(audit["orphanCount"] == 1 and orphans == [(bot_id, account_id)], f"it found {orphans}")
         read = sum(one["childrenRead"] for one in audit["relationships"])
-        step.note = f"1 orphan among {read} references over {len(audit['relationships'])} relationships"
+        step.note = (
+            f"1 orphan among {read} references over {len(audit['relationships'])} relationships, looked at twice"
+        )
     with show.step("the admin has it removed") as step:
         item = {"relationship": RELATIONSHIP, "childId": bot_id, "parentId": account_id, "action": "remove"}
         repaired = stage.admin.post(f"{AUDITS}/{audit['auditId']}/repairs", {"items": [item]}, status=200)
-        step.note = ", ".join(str(one.get("result", one)) for one in repaired["items"])
+        results = [one["result"] for one in repaired["items"]]
+        check(results == ["deleting"], f"the repair was answered {repaired['items']}")
+        step.note = "its delete began, with all that goes with it"
     with show.step("another audit finds none") as step:
         audit = _audited(stage.admin)
         check(audit["orphanCount"] == 0, f"it found {_orphans(audit)}")

@@ -62,7 +62,7 @@ def link_account(show: Show, person: Person) -> None:
         check(account["keyHint"] == key[-4:], f"the hint {account['keyHint']} is not the key's end")
         check(key not in str(account), "the answer shows the key")
         person.account_id = account["accountId"]
-        step.note = f"key …{account['keyHint']}, valid: {account['isValid']}"
+        step.note = f"key …{account['keyHint']}, {'verified' if account['isValid'] else 'not verified yet'}"
 
 
 def bot_request(stage: Stage, name: str, pair: str, capital: Decimal, currency: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from deploy.local.stores import StoreUnusableError
 from kit.store.errors import StoreUnavailable
 
 NOT_AUDITED = 2
-WIDTH_MIN = 110
+WIDTH_MIN = 124
 
 
 async def run(settings: LocalSettings) -> PlatformAudit:

@@ -5,9 +5,14 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.audit.platform import Audited, PlatformAudit
-from kit.references.audits.audit_findings import PART, OwnerReport
+from kit.references.audits.audit_findings import AHEAD, BARRING, PART, STALE, OwnerReport
 
 SHOWN_MAX = 20
+_CLOSURES = {
+    AHEAD: "of a delete that its owner does not know: raise the epoch (docs/runbook.md)",
+    BARRING: "though its owner deletes nothing: raise the epoch (docs/runbook.md)",
+    STALE: "of an attempt that is over: the next write mends it",
+}
 
 
 def show_audit(audit: PlatformAudit, console: Console) -> None:
@@ -23,9 +28,17 @@ def show_audit(audit: PlatformAudit, console: Console) -> None:
         _show_owner(owner, console)
     _show_ledger(audit, console)
     read = sum(one.report.children_read for one in audit.references)
-    verdict = "no orphan, every invariant holds" if audit.is_clean else "NOT CLEAN"
+    verdict = "no orphan, every invariant holds" if audit.is_clean else f"NOT CLEAN: {_wrong(audit)}"
     style = "bold green" if audit.is_clean else "bold red"
     console.print(Text(f"{read} references read over {len(audit.references)} relationships: {verdict}", style=style))
+
+
+def _wrong(audit: PlatformAudit) -> str:
+    orphans = sum(len(one.report.orphans) for one in audit.references)
+    broken = len(audit.ledger.findings) + audit.ledger.findings_omitted
+    unread = sum(not one.report.is_complete for one in audit.references)
+    counted = {"orphans": orphans, "broken invariants": broken, "relationships not read whole": unread}
+    return ", ".join(f"{number} {what}" for what, number in counted.items() if number)
 
 
 def _row(one: Audited) -> list[Text]:
@@ -51,7 +64,8 @@ def _show_orphans(one: Audited, console: Console) -> None:
     if len(one.report.orphans) > SHOWN_MAX:
         console.print(Text(f"  and {len(one.report.orphans) - SHOWN_MAX} more", style="red"))
     for closure in one.report.closures[:SHOWN_MAX]:
-        console.print(Text(f"  closure {closure.key} is {closure.kind}", style="yellow"), soft_wrap=True)
+        line = f"  closure {closure.key} is {closure.kind}: {_CLOSURES[closure.kind]}"
+        console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _show_owner(report: OwnerReport, console: Console) -> None:
