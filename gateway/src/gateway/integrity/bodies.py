@@ -66,6 +66,8 @@ def _item(said: Any, where: str) -> Item:
 
 
 def _list(value: Any, where: str, items_max: int) -> list[Any]:
+    if value is None:
+        raise _wrong(where, "missing", "It is needed.")
     if not isinstance(value, list):
         raise _wrong(where, "wrong-type", "It is not of the type that is expected here.")
     if not value:

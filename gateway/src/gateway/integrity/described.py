@@ -55,6 +55,15 @@ _RELATIONSHIP: Final = _object(
     checkedAt=_or_null(_TIME),
 )
 _SUMMARY: Final = _object(auditId=_ID, state=_STATE, startedAt=_TIME, finishedAt=_or_null(_TIME), orphanCount=_COUNT)
+_OWNER: Final = _object(
+    service=_TEXT,
+    stuck=_list(_object(entity=_TEXT, id=_TEXT, state=_TEXT, epoch=_COUNT, deletionId=_or_null(_TEXT))),
+    stuckCount=_COUNT,
+    undeclared=_list(_object(relationship=_TEXT, parent=_TEXT, service=_TEXT, registeredAt=_TIME, isValidated=_FLAG)),
+    undeclaredCount=_COUNT,
+    isComplete=_FLAG,
+    reason=_or_null(_TEXT),
+)
 _AUDIT: Final = _object(
     auditId=_ID,
     state=_STATE,
@@ -63,7 +72,7 @@ _AUDIT: Final = _object(
     orphanCount=_COUNT,
     isComplete=_FLAG,
     relationships=_list(_RELATIONSHIP),
-    owners=_list(_object(service=_TEXT, stuck=_list({"type": "object"}), undeclared=_list({"type": "object"}))),
+    owners=_list(_OWNER),
     unreachable=_UNREACHABLE,
 )
 _ITEM: Final[Schema] = {

@@ -18,6 +18,7 @@ from kit.routing import KitRoute
 from kit.schemas import format_timestamp
 
 _RELATIONSHIP = re.compile(r"[a-z][a-z0-9_]*\.[A-Za-z][A-Za-z0-9]*\Z")
+_NUMBERS = frozenset({"removedBy", "restoredBy"})
 _log = structlog.get_logger("kit.removal")
 
 
@@ -85,8 +86,8 @@ def _named(body: Mapping[str, Any]) -> str:
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """As it is stored, with whatever else belongs to it."""
-    said = {name: _value(value) for name, value in row.items() if not name.startswith("_")}
+    """As it is stored, but for the numbers of closings, which say nothing to an operator."""
+    said = {name: _value(value) for name, value in row.items() if not name.startswith("_") and name not in _NUMBERS}
     said["isValidated"] = row["state"] == REGISTERED and row.get("validatedAt") is not None
     return said
 
