@@ -90,9 +90,9 @@ def test_replicas_whose_clocks_stand_an_hour_back_take_no_part_and_break_nothing
     raced = asyncio.run(race(arena, CREATES, patience_s=0))
     sys.stdout.write(f"{raced}\n")
     assert raced.creates["201"]
-    # The late gateway's half, and of the other half what came to the late replica of bots.
+    # About the late gateway's half; what of the other half came to the late replica of bots was sent to the other one.
     refused = raced.creates.total() - sum(raced.creates[told] for told in DECIDED)
-    assert refused > CREATES // 2
+    assert refused > CREATES // 3
     account = exchange_account(trader)["accountId"]
     until(lambda: trader.post("/v1/bots", bot_request(account)).is_success, "no replica with a good clock takes it")
 
