@@ -14,13 +14,16 @@ VIOLATIONS_MAX: Final = 5
 
 
 class Catalogue:
-    """Immutable. `missing` are the services that have no good document: what nobody here knows may be theirs."""
+    """Immutable, and in the order of `services`, whichever document came first: gateways that know the same say the
+    same. `missing` are the services that have no good document: what nobody here knows may be theirs."""
 
     def __init__(self, documents: Mapping[str, ServiceDocument], services: Iterable[str]) -> None:
         """Raises DocumentRefusedError if the documents do not agree: it says nothing of whose fault that is, which is
         for whoever offers them."""
-        self.documents = dict(documents)
-        self.missing = tuple(name for name in services if name not in self.documents)
+        known = tuple(services)
+        names = dict.fromkeys((*known, *documents))
+        self.documents = {name: documents[name] for name in names if name in documents}
+        self.missing = tuple(name for name in known if name not in self.documents)
         self.owners = _owners(self.documents)
         self.entities = {name: said for one in self.documents.values() for name, said in one.entities.items()}
         self.router = Router(operation for one in self.documents.values() for operation in one.operations)

@@ -5,6 +5,7 @@ from typing import Any
 
 from stub_documents import Json, document, entity
 
+from gateway.catalogue import Catalogue
 from gateway.documents import ServiceDocument, read_document
 from gateway.merged_openapi import merge
 
@@ -91,3 +92,10 @@ def test_the_gateways_own_operations_stand_beside_the_services() -> None:
     assert merged["paths"]["/v1/own/{id}"]["get"]["x-service"] == "gateway"
     assert {"name": "own"} in merged["tags"]
     assert merged["x-tagGroups"][-1] == {"name": "gateway", "tags": ["own"]}
+
+
+def test_document_is_the_same_whichever_service_answered_first() -> None:
+    a, b = (service(name, {"Out": {"type": "object"}}) for name in "ab")
+    first, second = Catalogue({"a": a, "b": b}, "ba"), Catalogue({"b": b, "a": a}, "ba")
+    assert [one["name"] for one in merge(list(first.documents.values()))["x-tagGroups"]] == ["b", "a", "gateway"]
+    assert json.dumps(merge(list(first.documents.values()))) == json.dumps(merge(list(second.documents.values())))

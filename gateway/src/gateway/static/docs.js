@@ -14,6 +14,10 @@ function make(tag, options = {}, ...children) {
   return element;
 }
 
+function prose(text) {
+  return (text || "").split(/`([^`]+)`/).map((part, place) => (place % 2 ? make("code", { text: part }) : part));
+}
+
 class Page {
   constructor(api) {
     this.api = api;
@@ -77,7 +81,7 @@ class Page {
       required ? make("span", { class: "required", text: "* ", title: "required" }) : " ",
       make("span", { class: "kind", text: this.kind(raw) }), " ",
       this.reference(raw), " ",
-      make("span", { class: "said", text: [this.bounds(schema), schema.description].filter(Boolean).join(" · ") }),
+      make("span", { class: "said" }, ...prose([this.bounds(schema), schema.description].filter(Boolean).join(" · "))),
     );
     const inner = this.schema(raw, depth + 1, seen);
     if (inner) item.append(inner);
@@ -142,7 +146,7 @@ class Page {
         make("td", {}, make("code", { text: one.name }), one.required ? make("span", { class: "required", text: "*" }) : null),
         make("td", { class: "said", text: one.in }),
         make("td", {}, make("span", { class: "kind", text: this.kind(one.schema || {}) }), " ", this.reference(one.schema || {})),
-        make("td", { class: "said", text: [this.bounds(this.resolve(one.schema)), one.description].filter(Boolean).join(" · ") })));
+        make("td", { class: "said" }, ...prose([this.bounds(this.resolve(one.schema)), one.description].filter(Boolean).join(" · ")))));
     return rows.length ? [make("h3", { text: "Parameters" }), make("table", {}, ...rows)] : [];
   }
 
@@ -158,9 +162,9 @@ class Page {
     for (const [status, raw] of Object.entries(operation.responses || {})) {
       const answer = this.resolve(raw);
       const media = Object.entries(answer.content || {}).find(([type]) => type === "application/json");
-      const row = make("details", {}, make("summary", {}, make("code", { text: status }), " ", make("span", { class: "said", text: answer.description || "" })));
+      const row = make("details", {}, make("summary", {}, make("code", { text: status }), " ", make("span", { class: "said" }, ...prose(answer.description))));
       const schema = media && this.schema(media[1].schema || {});
-      parts.push(schema ? (row.append(schema), row) : make("div", {}, make("code", { text: status }), " ", make("span", { class: "said", text: answer.description || "" })));
+      parts.push(schema ? (row.append(schema), row) : make("div", {}, make("code", { text: status }), " ", make("span", { class: "said" }, ...prose(answer.description))));
     }
     return parts;
   }
@@ -180,7 +184,7 @@ class Page {
       const copy = make("button", { type: "button", text: "Copy" });
       copy.addEventListener("click", () => navigator.clipboard.writeText(command));
       box.append(make("div", { class: "inside" },
-        operation.description ? make("p", { text: operation.description }) : null,
+        operation.description ? make("p", {}, ...prose(operation.description)) : null,
         make("p", { class: "said" }, `${operation["x-service"]} · `, make("a", { href: `#${id}`, text: id }),
           operation.security && operation.security.length === 0 ? " · needs no token" : ""),
         ...this.parameters(operation, item), ...this.body(operation), ...this.responses(operation),
@@ -195,7 +199,7 @@ class Page {
         make("td", {}, make("code", { text: one.relationship })),
         make("td", {}, this.reference({ "x-reference": one })),
         make("td", { class: "said", text: entity.service }))));
-    return make("section", {}, make("h2", { id: "references", text: "References" }), make("table", {}, ...rows));
+    return make("section", {}, make("h2", { id: "references", text: "Who refers to whom" }), make("table", {}, ...rows));
   }
 
   render(main, nav) {
@@ -218,7 +222,7 @@ class Page {
       }
     }
     main.replaceChildren(...sections.values(), this.entities());
-    nav.append(make("h2", { text: "Platform" }), make("a", { href: "#references", text: "References" }));
+    nav.append(make("h2", { text: "Platform" }), make("a", { href: "#references", text: "who refers to whom" }));
   }
 }
 
