@@ -38,7 +38,7 @@ def _wrong(audit: PlatformAudit) -> str:
     broken = len(audit.ledger.findings) + audit.ledger.findings_omitted
     unread = sum(not one.report.is_complete for one in audit.references)
     counted = {"orphans": orphans, "broken invariants": broken, "relationships not read whole": unread}
-    return ", ".join(f"{number} {what}" for what, number in counted.items() if number)
+    return ", ".join(f"{what} {number}" for what, number in counted.items() if number)
 
 
 def _row(one: Audited) -> list[Text]:
@@ -86,7 +86,7 @@ def _show_owner(report: OwnerReport, console: Console) -> None:
 
 def _show_ledger(audit: PlatformAudit, console: Console) -> None:
     ledger = audit.ledger
-    counted = ", ".join(f"{number} {what}" for what, number in sorted(ledger.counted.items()))
+    counted = ", ".join(f"{what} {number}" for what, number in sorted(ledger.counted.items()))
     console.print(Text(f"ledger: {counted or 'nothing yet'}"), soft_wrap=True)
     if ledger.unsettled:
         console.print(Text(f"  {ledger.unsettled} documents changed too often to be compared", style="yellow"))
