@@ -14,12 +14,12 @@ SEEDS_BEFORE_OUTCOMES_COUNT = 500
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
-    parser.add_argument("seeds", help="a seed, a range such as 1-2000, or several with commas")
+    parser.add_argument("seeds", type=parsed, help="a seed, a range such as 1-2000, or several with commas")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--trace", action="store_true", help="print every step of one seed")
     parser.add_argument("--control", action="store_true", help="the usual way on the same seeds, and what it leaves")
     given = parser.parse_args(arguments)
-    seeds = parsed(given.seeds)
+    seeds: list[int] = given.seeds
     if given.control:
         return control(seeds, given.processes)
     return trace(seeds[0]) if given.trace else run(seeds, given.processes)
@@ -31,10 +31,17 @@ def say(line: str) -> None:
 
 
 def parsed(text: str) -> list[int]:
+    """Raises ArgumentTypeError for what names no seed."""
     seeds: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        seeds += range(int(first), int(last or first) + 1)
+        try:
+            seeds += range(int(first), int(last or first) + 1)
+        except ValueError:
+            seeds = []
+            break
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"SEEDS is 1-200, 7, or 1-5,9; {text!r} is none of them")
     return seeds
 
 
@@ -50,7 +57,10 @@ def run(seeds: Sequence[int], processes: int) -> int:
     one_sided = totals.one_sided() if totals.seeds >= SEEDS_BEFORE_OUTCOMES_COUNT else []
     for name in one_sided:
         say(f"not every outcome has occurred: {name}")
-    return 1 if totals.failed or one_sided else 0
+    if totals.failed or one_sided:
+        return 1
+    say("every seed holds")
+    return 0
 
 
 def control(seeds: Sequence[int], processes: int) -> int:

@@ -59,7 +59,7 @@ class Totals:
         yield "deletes: " + ", ".join(f"{word} {count}" for word, count in sorted(deletes.items()))
         yield "writes against them: " + ", ".join(f"{word} {count}" for word, count in sorted(others.items()))
         for name in RACES:
-            yield f"  {name}: {', '.join(sorted(self.tally.races.get(name, set())))}"
+            yield f"  {name}: {', '.join(sorted(self.tally.races.get(name, set()))) or 'not met'}"
 
 
 def run_seed(seed: int) -> SeedResult:
