@@ -10,6 +10,7 @@ from simulation.workload import random_run, setting_of
 from simulation.world import simulate
 
 SEEDS_BEFORE_OUTCOMES_COUNT = 500
+SEEDS_MAX = 100_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,17 +32,15 @@ def say(line: str) -> None:
 
 
 def parsed(text: str) -> list[int]:
-    """Raises ArgumentTypeError for what names no seed."""
+    """Raises ArgumentTypeError for what names no seeds, or too many."""
     seeds: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        try:
-            seeds += range(int(first), int(last or first) + 1)
-        except ValueError:
-            seeds = []
-            break
-    if not seeds:
-        raise argparse.ArgumentTypeError(f"SEEDS is 1-200, 7, or 1-5,9; {text!r} is none of them")
+        if not (first.isdecimal() and (last or first).isdecimal()) or int(last or first) < int(first):
+            raise argparse.ArgumentTypeError(f"{text!r} names no seeds: write 7, 1-200 or 1-5,9")
+        seeds += range(int(first), min(int(last or first), int(first) + SEEDS_MAX) + 1)
+    if len(seeds) > SEEDS_MAX:
+        raise argparse.ArgumentTypeError(f"at most {SEEDS_MAX} seeds are run at once")
     return seeds
 
 
