@@ -76,7 +76,13 @@ class Running:
             tokens_max=settings.tokens_kept_max,
             clock=clock,
         )
-        self.deletion = Deletion(self._calls, lambda: self.catalogue, settings, self.metrics)
+        self.deletion = Deletion(
+            self._calls,
+            lambda: self.catalogue,
+            settings,
+            self.metrics,
+            complete=self._registration.complete,
+        )
         self.integrity = self._made_integrity(settings)
         api = OwnApi(identity, self._own_operations())
         self.merged = MergedDocument(lambda: self.catalogue, api.documented())

@@ -1,7 +1,7 @@
 """Tells each owner which relationships refer to its entities, before it is asked about the first reference of one."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import structlog
@@ -37,6 +37,21 @@ class Registration:
                 return
             await asyncio.shield(self._start(owner))
         raise NotSentError("the services' documents change faster than they can be registered")
+
+    async def complete(self, owner: str, parent: str, known: Collection[str]) -> bool:
+        """Whether an owner knows of less than what is declared to refer to this entity, as after it was restored from a
+        backup; it is told once more then, but for what it refused. Raises UpstreamError."""
+        declared = {
+            one.name
+            for relationships in self._catalogue().registrations(owner).values()
+            for one in relationships
+            if one.parent == parent and (one.name, parent) not in self.refused
+        }
+        if declared.issubset(known):
+            return False
+        self._registered.discard(owner)
+        await self.ensure(owner)
+        return True
 
     def forget(self, owner: str) -> bool:
         """The owner says that it knows nothing of a relationship, or its document changed. False if that was so a

@@ -110,7 +110,7 @@ async def admin(platform: Platform, registries: StubRegistries) -> AsyncIterator
         yield client
 
 
-async def soon(what: Callable[[], Any] | Callable[[], Awaitable[Any]], within_s: float = 5.0) -> Any:
+async def soon(what: Callable[[], Any] | Callable[[], Awaitable[Any]], within_s: float = 20.0) -> Any:
     """What `what` gives, once it is true."""
     give_up_at = asyncio.get_running_loop().time() + within_s
     while True:

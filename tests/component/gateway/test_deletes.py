@@ -117,6 +117,19 @@ class TestAnswer:
             held.gate.open()
             assert (await asking).status_code == 204
 
+    async def test_owner_that_forgot_who_refers_to_it_is_told_before_it_deletes(
+        self, deleting: DeletingPlatform
+    ) -> None:
+        """As after a restore of its database alone."""
+        await deleting.person()
+        await deleting.desk()
+        registry = deleting.people.store.rows("reference_registry")
+        async with deleting.gateway() as alice:
+            assert (await alice.delete(f"/v1/cards/{await deleting.card()}")).status_code == 204
+            await registry.delete_many({"service": "office"})
+            assert (await alice.delete(f"/v1/people/{ALICE}")).status_code == 204
+        assert await deleting.left(deleting.office, "desks") == []
+
     async def test_client_that_would_rather_follow_it_is_told_where(self, deleting: DeletingPlatform) -> None:
         await deleting.person()
         await deleting.desk()

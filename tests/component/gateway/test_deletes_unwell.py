@@ -181,7 +181,8 @@ class TestOvertaken:
         deletes.says("other", (200, other))
         deletes.says("end", (200, {**other, "state": "done"}))
         gone = (404, {"status": 404, "code": "not-found", "title": "t"})
-        deletes.says("plan", (200, deletes._plan({})), gone)
+        known = (200, deletes._plan({}))  # asked for twice, since it lacks relationships that the stubs declare
+        deletes.says("plan", known, known, gone)
         async with platform.gateway() as client:
             assert (await client.delete(PATH)).status_code == 204
             deletes.says("plan", (200, deletes._plan({})))  # whoever overtook it has left it behind

@@ -1,7 +1,7 @@
 """The way of a DELETE: may the caller, does anything block, mark, and then as long as the client waits."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -39,6 +39,10 @@ LOCATION: Final = "/v1/deletions/"
 T = TypeVar("T")
 
 
+Complete = Callable[[str, str, Sequence[str]], Awaitable[bool]]
+"""(owner, entity, relationships that the owner knows of): whether it had to be told of more."""
+
+
 class DeleteDoor:
     """`wait_s` bounds how long a client waits for the end; then the delete goes on without it."""
 
@@ -49,9 +53,11 @@ class DeleteDoor:
         coordinator: Coordinator,
         page: DeletionPage,
         *,
+        complete: Complete,
         wait_s: float,
     ) -> None:
         self._calls = calls
+        self._complete = complete
         self._page = page
         self._steps = steps
         self._coordinator = coordinator
@@ -77,6 +83,8 @@ class DeleteDoor:
     async def _begin(self, routed: Routed, asked: Mapping[str, Any]) -> Standing:
         """Asks, counts without a fence, and has it marked."""
         planned = await self._ask(routed, "deletions/plan", asked, read_planned)
+        if await self._was_incomplete(routed.operation.service, planned):
+            planned = await self._ask(routed, "deletions/plan", asked, read_planned)
         await self._refuse_blocked(routed, planned)
 
         def read(said: Answer) -> Standing:
@@ -99,6 +107,13 @@ class DeleteDoor:
             raise problem_of(error, service) from error
         reached(f"coordinator:{path.rpartition('/')[2]}")
         return told
+
+    async def _was_incomplete(self, owner: str, planned: Planned) -> bool:
+        """Whether the owner did not know of all that may refer to the document."""
+        try:
+            return await self._complete(owner, planned.entity, [one.relationship for one in planned.relationships])
+        except UpstreamError as error:
+            raise problem_of(error, owner) from error
 
     async def _refuse_blocked(self, routed: Routed, planned: Planned) -> None:
         """Blocked already: nothing is touched. A service that can't be asked now is asked again behind the fence."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from gateway.catalogue import Catalogue
 from gateway.deletion.calls import DeletionCalls
 from gateway.deletion.coordinator import Coordinator
-from gateway.deletion.door import DeleteDoor
+from gateway.deletion.door import Complete, DeleteDoor
 from gateway.deletion.page import DeletionPage
 from gateway.deletion.sweeper import Sweeper
 from gateway.internal import InternalCalls
@@ -15,12 +15,16 @@ from kit.workers import Worker
 
 
 class Deletion:
+    """`complete` sees to it that an owner knows of all that may refer to an entity of its own."""
+
     def __init__(
         self,
         calls: Mapping[str, InternalCalls],
         catalogue: Callable[[], Catalogue],
         settings: GatewaySettings,
         metrics: GatewayMetrics,
+        *,
+        complete: Complete,
     ) -> None:
         steps = DeletionCalls(calls, timeout_s=settings.delete_step_timeout_s)
         self.coordinator = Coordinator(steps, catalogue)
@@ -33,7 +37,9 @@ class Deletion:
         )
         self.worker = Worker("deletions sweeper", settings.delete_sweep_interval_s, self.sweeper.sweep)
         self.page = DeletionPage(calls, timeout_s=settings.request_timeout_s)
-        self.door = DeleteDoor(calls, steps, self.coordinator, self.page, wait_s=settings.delete_wait_s)
+        self.door = DeleteDoor(
+            calls, steps, self.coordinator, self.page, complete=complete, wait_s=settings.delete_wait_s
+        )
 
     async def stop(self) -> None:
         await self.coordinator.stop()
