@@ -76,13 +76,8 @@ class Running:
             tokens_max=settings.tokens_kept_max,
             clock=clock,
         )
-        self.deletion = Deletion(
-            self._calls,
-            lambda: self.catalogue,
-            settings,
-            self.metrics,
-            complete=self._registration.complete,
-        )
+        complete = self._registration.complete
+        self.deletion = Deletion(self._calls, lambda: self.catalogue, settings, self.metrics, complete=complete)
         self.integrity = self._made_integrity(settings)
         api = OwnApi(identity, self._own_operations())
         self.merged = MergedDocument(lambda: self.catalogue, api.documented())
@@ -105,13 +100,8 @@ class Running:
             hint=self.discovery.hint,
         )
         self._running = AsyncExitStack()
-        self._workers = WorkerGroup(
-            [
-                Worker("key set", HOUSEKEEPING_S, self._keep_keys),
-                self.deletion.worker,
-                self.integrity.worker,
-            ]
-        )
+        keeper = Worker("key set", HOUSEKEEPING_S, self._keep_keys)
+        self._workers = WorkerGroup([keeper, self.deletion.worker, self.integrity.worker])
 
     @property
     def catalogue(self) -> Catalogue:
