@@ -86,7 +86,7 @@ async def test_action_that_the_state_does_not_allow_names_those_it_does(
     document = problem(await shared.admin.client.post(f"{path}/{action}"), 409, "illegal-transition")
     other = {"suspend": "reactivate", "reactivate": "suspend"}[action]
     assert (document["from"], document["action"], document["allowed"]) == (status, action, [other, "erase"])
-    assert document["detail"] == f"An account that is {status} cannot {action}."
+    assert document["detail"] == f"'{action}' is not allowed while the account is {status}."
 
 
 async def test_repeated_suspension_is_the_same_one(service: UsersService) -> None:
