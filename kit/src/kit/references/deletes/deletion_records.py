@@ -57,6 +57,7 @@ class ReferenceDeletion(Record):
 
 class DeletionRecords:
     def __init__(self, store: Store, *, clock: Clock) -> None:
+        self._store = store
         self._rows = store.rows(NAME)
         self._clock = clock
 
@@ -83,7 +84,11 @@ class DeletionRecords:
         await self._rows.insert(row)
 
     async def find(self, deletion_id: str, *, session: Session | None = None) -> Row | None:
-        return await self._rows.find_one({"_id": deletion_id}, session=session)
+        """As of now: a deposed primary must not say that a deletion just begun is none."""
+        if session is not None:
+            return await self._rows.find_one({"_id": deletion_id}, session=session)
+        async with self._store.session(fenced=True) as own:
+            return await self._rows.find_one({"_id": deletion_id}, session=own)
 
     async def unfinished(self) -> list[Row]:
         """Those first of which nobody has said anything for longest: where there are too many, each has its turn."""
