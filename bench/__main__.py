@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +29,8 @@ def main(
     seconds: Annotated[int, typer.Option(min=1, max=20, help="seconds of load per side and round")] = 3,
     only: Annotated[str, typer.Option(help=f"some of {', '.join(GROUPS)}, with commas")] = ",".join(GROUPS),
 ) -> None:
-    """Exit status 0 if everything could be measured, also where a goal is missed; the table says which."""
+    """Exit status 0 if everything could be measured, also where a goal is missed; the table says which. What was
+    measured before something failed is shown all the same."""
     console = Console(highlight=False, width=max(Console().width, 140))
     try:
         for name in ("wrk", "nginx"):
@@ -39,19 +40,23 @@ def main(
         sys.exit(2)
     with tempfile.TemporaryDirectory(prefix="omnitrade-bench-") as folder:
         run = Run(rounds, seconds, Path(folder), os.environ.get("MONGODB_URL"))
-        rows = measure(run, only.split(","), console)
-    show(console, rows, run.store)
-    for path in write(rows, run.store, FOLDER):
-        console.print(f"written to {path}")
+        rows: list[Row] = []
+        try:
+            for more in measure(run, only.split(","), console):
+                rows += more
+        finally:
+            if rows:
+                show(console, rows, run.store)
+                for path in write(rows, run.store, FOLDER):
+                    console.print(f"written to {path}")
 
 
-def measure(run: Run, only: list[str], console: Console) -> list[Row]:
-    """All rows of the groups asked for, in the order of the table."""
-    rows: list[Row] = []
+def measure(run: Run, only: list[str], console: Console) -> Iterator[list[Row]]:
+    """The rows of the groups asked for, in the order of the table, each when it was measured."""
     settings = {"MONGODB_URL": run.mongodb_url} if run.mongodb_url else {"STORE_KIND": "embedded"}
     if "reads" in only:
         console.print("constant upstream …")
-        rows += constant_rows(run)
+        yield constant_rows(run)
     groups: dict[str, Callable[[Run, Stage], list[Row]]] = {
         "reads": read_rows,
         "creates": create_rows,
@@ -63,8 +68,8 @@ def measure(run: Run, only: list[str], console: Console) -> list[Row]:
         for name, group in groups.items():
             if name in only:
                 console.print(f"{name} …")
-                rows += group(run, running)
-    return rows
+                running.sign_in()
+                yield group(run, running)
 
 
 if __name__ == "__main__":

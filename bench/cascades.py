@@ -9,8 +9,8 @@ import httpx
 from bench.parents import database, make
 from bench.run import Run
 from bench.servers import reset_resident_peak, resident_peak_mib
-from bench.stage import Stage
-from bench.table import Goal, Row
+from bench.stage import AsAdmin, Stage
+from bench.table import Goal, Row, explain
 from kit.clock import SystemClock
 from kit.ids import new_id
 from kit.store.rows import Row as StoredRow
@@ -36,7 +36,11 @@ def cascade_rows(run: Run, stage: Stage, many: int = MANY) -> list[Row]:
     much = _delete(stage, many)
     row.take(max(much.peaks[name] - few.peaks[name] for name in PROCESSES))
     row.notes = f"{few.seconds:.1f} s and {much.seconds:.1f} s ({many / much.seconds:.0f} bots/s), {much.told}"
-    return [row]
+    return explain([row], lambda: _peaks(few, much))
+
+
+def _peaks(few: "_Deleted", much: "_Deleted") -> str:
+    return "\n".join(f"{name:8} {few.peaks[name]:6.1f} MiB, then {much.peaks[name]:6.1f} MiB" for name in PROCESSES)
 
 
 class _Deleted:
@@ -62,8 +66,7 @@ def _delete(stage: Stage, count: int) -> _Deleted:
 def _followed(stage: Stage, user_id: str) -> Sequence[int]:
     """Deletes, and follows the deletion to its end; how much was removed each time that it was looked at."""
     seen: list[int] = []
-    headers = {"Authorization": f"Bearer {stage.admin_token}"}
-    with httpx.Client(base_url=stage.gateway_url, headers=headers, timeout=60) as http:
+    with httpx.Client(base_url=stage.gateway_url, auth=AsAdmin(stage), timeout=60) as http:
         answer = http.delete(f"/v1/users/{user_id}")
         give_up_at = time.monotonic() + WAIT_S
         while answer.status_code == 202 and time.monotonic() < give_up_at:

@@ -2,11 +2,13 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from bench.contexts import signed_header
 from demo.api import Api
@@ -15,18 +17,25 @@ from deploy.local.background import BackgroundPlatform
 DATA = Path(__file__).parents[1] / "demo" / "data"
 
 
+Credentials = Mapping[str, str]
+
+
 @dataclass
 class Stage:
     """A running platform with one of everything that a row needs."""
 
     platform: BackgroundPlatform
-    admin: Api
-    trader: Api
+    trader: Credentials
     trader_token: str
     admin_token: str
     user_id: str
     account_id: str
     bot: dict[str, Any]
+
+    def sign_in(self) -> None:
+        """Tokens are good for a quarter of an hour, and all groups together take longer."""
+        self.trader_token = token(self.platform, self.trader)
+        self.admin_token = token(self.platform, administrator(self.platform))
 
     @property
     def gateway_url(self) -> str:
@@ -66,6 +75,21 @@ class Stage:
         return {"Authorization": f"Bearer {self.trader_token}"}
 
 
+class AsAdmin(httpx.Auth):
+    """Signs in again when the token is no longer good."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._stage.admin_token}"
+        response = yield request
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            self._stage.sign_in()
+            request.headers["Authorization"] = f"Bearer {self._stage.admin_token}"
+            yield request
+
+
 def bot_request(account_id: str, **more: Any) -> dict[str, Any]:
     """A body that creates a paper bot on an account."""
     return {
@@ -85,23 +109,31 @@ def stage(folder: Path, **settings: str) -> Iterator[Stage]:
     platform = BackgroundPlatform.plan(folder, LOG_LEVEL="warning", **settings)
     platform.start()
     try:
-        anonymous = Api(platform.gateway_url)
-        email, password = platform.admin
-        admin_token = anonymous.post("/v1/auth/token", {"email": email, "password": password})["accessToken"]
-        admin = Api(platform.gateway_url, admin_token)
-        admin.post("/v1/market-pairs/import", json.loads((DATA / "markets-binance.json").read_text()))
+        admin_token = token(platform, administrator(platform))
+        markets = json.loads((DATA / "markets-binance.json").read_text())
+        Api(platform.gateway_url, admin_token).post("/v1/market-pairs/import", markets)
         credentials = {
             "email": f"bench-{secrets.token_hex(6)}@omnitrade.example",
             "password": secrets.token_urlsafe(16),
         }
-        user = anonymous.post("/v1/users", {**credentials, "displayName": "Bench"})
-        token = anonymous.post("/v1/auth/token", credentials)["accessToken"]
-        trader = Api(platform.gateway_url, token)
+        user = Api(platform.gateway_url).post("/v1/users", {**credentials, "displayName": "Bench"})
+        trader_token = token(platform, credentials)
+        trader = Api(platform.gateway_url, trader_token)
         account_id = trader.post("/v1/exchange-accounts", account_request())["accountId"]
         bot = trader.post("/v1/bots", {**bot_request(account_id), "name": "bench"})
-        yield Stage(platform, admin, trader, token, admin_token, user["userId"], account_id, bot)
+        yield Stage(platform, credentials, trader_token, admin_token, user["userId"], account_id, bot)
     finally:
         platform.stop()
+
+
+def administrator(platform: BackgroundPlatform) -> Credentials:
+    email, password = platform.admin
+    return {"email": email, "password": password}
+
+
+def token(platform: BackgroundPlatform, credentials: Credentials) -> str:
+    signed_in: str = Api(platform.gateway_url).post("/v1/auth/token", dict(credentials))["accessToken"]
+    return signed_in
 
 
 def account_request() -> dict[str, str]:
