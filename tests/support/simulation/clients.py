@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import orjson
-from simulation.applications import GATEWAYS, SEED, host_of
+from simulation.applications import SEED, host_of
 
 from gateway.upstream_errors import UpstreamError
 from kit.ids import new_id
@@ -127,7 +127,7 @@ class Client:
             headers.append((b"idempotency-key", idempotency_key))
         reply, statuses = Reply(UNKNOWN), list[int]()
         while len(statuses) < tries:
-            place = gateway or self._world.random.choice(GATEWAYS)
+            place = gateway or self._world.random.choice(self._world.doors)
             reply = await self._once(place, method, target, headers, body)
             statuses.append(reply.status)
             if not _is_worth_another(reply, has_key=key):

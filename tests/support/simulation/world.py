@@ -35,6 +35,8 @@ class World:
         """`is_cluster`: the store is a replica set. `is_wide`: there are two replicas of every service."""
         self.seed = seed
         self.places = (*PLACES, *MORE_PLACES) if is_wide else PLACES
+        self.doors: tuple[str, ...] = GATEWAYS
+        """Where clients knock."""
         self.loop = loop
         self.random = random.Random(f"world {seed}")
         self.trace = Trace(loop, lines=lines)
