@@ -8,7 +8,7 @@ from simulation.clients import Reply
 from simulation.faults import STORE
 from simulation.residents import Resident, add_pair, settle
 from simulation.server import copy_of
-from simulation.stage import each_step, healed, is_gone, passes, started
+from simulation.stage import each_step, ended, healed, is_gone, passes, started
 from simulation.world import World
 
 CHILDREN = 1_200
@@ -30,6 +30,23 @@ def test_a_fail_over_between_any_two_steps_with_an_old_primary_that_answers() ->
         return struck, await healed(world)
 
     each_step(scenario, seed=1, stride=6, is_cluster=True)
+
+
+def test_a_delete_begun_after_a_fail_over_is_known_though_an_old_primary_answers() -> None:
+    async def scenario(world: World) -> list[str]:
+        add_pair(world)
+        user = await settle(world, "ada", accounts=1)
+        world.network.cut.add("staking/1")  # else it is done before anybody can ask about it
+        world.server.notices = 0.0
+        world.server.fail_over([world.processes["users/1"].owner], lasts_s=1e6)
+        reply = await world.admin.delete(f"/v1/users/{user.id}")
+        assert (await ended(world, reply))["id"] == user.id
+        world.network.cut.clear()
+        found = await healed(world)
+        assert (await ended(world, reply))["state"] == "done"
+        return found
+
+    passes(scenario, is_cluster=True)
 
 
 def test_a_parent_with_very_many_children_goes_in_batches_while_others_go_on() -> None:

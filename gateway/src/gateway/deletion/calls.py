@@ -65,7 +65,7 @@ class DeletionCalls:
             )
         path, timeout_s = PREFIX + call.path, timeout_s or self._timeout_s
         answer = await service.post(path, call.body, timeout_s=timeout_s, caller=caller)
-        if answer.status != 200:  # the next replica may be of another version, or have a better clock
+        if answer.status != 200:  # the next replica may be of another version
             answer = await service.post(path, call.body, timeout_s=timeout_s, caller=caller)
         if answer.status != 200:
             raise BadAnswerError(f"it answers {answer.status} to {call.path}{detail_of(answer.body)}")
