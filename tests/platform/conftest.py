@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from api import Api, sign_in, sign_up
+from parts import Parts
 from processes import processes_of, until
+from scenes import import_markets
 
 from deploy.local.background import BackgroundPlatform
 
@@ -20,6 +23,20 @@ def platform(tmp_path: Path) -> Iterator[BackgroundPlatform]:
     finally:
         planned.stop()
         until(lambda: not processes_of(planned.data_folder), f"{processes_of(planned.data_folder)} did not end")
+
+
+@pytest.fixture(scope="module")
+def admin(parts: Parts) -> Api:
+    """Of the module's own `parts`, with markets to trade on."""
+    admin = sign_in(parts.gateway_url, *parts.admin)
+    import_markets(admin, "binance")
+    return admin
+
+
+@pytest.fixture
+def trader(parts: Parts, admin: Api) -> Api:
+    """A new one for each test."""
+    return sign_up(parts.gateway_url)
 
 
 @pytest.fixture(scope="module", params=["embedded", "engine"])

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from api import UNKNOWN_ID, Api, done, problem, sign_in, sign_up
+from api import UNKNOWN_ID, Api, done, problem, sign_up
 from followed import deleted, ended
 from parts import Parts
 from processes import until
-from scenes import bot, bot_request, exchange_account, import_markets
+from scenes import bot, bot_request, exchange_account
 
 WAIT_S = 2.0
 SETTINGS = {
@@ -28,24 +28,8 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    platform = Parts(tmp_path_factory.mktemp("parts"), settings=SETTINGS)
-    try:
-        platform.up()
+    with Parts(tmp_path_factory.mktemp("parts"), settings=SETTINGS).up() as platform:
         yield platform
-    finally:
-        platform.close()
-
-
-@pytest.fixture(scope="module")
-def admin(parts: Parts) -> Api:
-    admin = sign_in(parts.gateway_url, *parts.admin)
-    import_markets(admin, "binance")
-    return admin
-
-
-@pytest.fixture
-def trader(parts: Parts, admin: Api) -> Api:
-    return sign_up(parts.gateway_url, "trader")
 
 
 def account_request(**more: Any) -> dict[str, Any]:

@@ -31,16 +31,14 @@ SETTINGS = {"DELETE_SWEEP_INTERVAL_S": "0.5", "DELETE_IDLE_S": "8", "REQUEST_TIM
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    platform = Parts(tmp_path_factory.mktemp("parts"), replicas={GATEWAY: 2, "bots": 2}, settings=SETTINGS)
-    try:
-        platform.up()
+    planned = Parts(tmp_path_factory.mktemp("parts"), replicas={GATEWAY: 2, "bots": 2}, settings=SETTINGS)
+    with planned.up() as platform:
         yield platform
-    finally:
-        platform.close()
 
 
 @pytest.fixture(scope="module")
 def admin(parts: Parts) -> Api:
+    """At the gateway that stays."""
     admin = sign_in(parts.gateway_urls[1], *parts.admin)
     import_markets(admin, "binance")
     return admin

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from api import sign_in
+from api import Api
 from parts import Parts
-from scenes import import_markets
 
 from bench.races import CREATES_PER_PARENT, Raced, platform_arena, race, usual_platform
 from deploy.local.plan import GATEWAY
@@ -21,12 +20,9 @@ DELETES_TOLD = {"202", "204", "409 delete-restricted"}
 
 @pytest.fixture(scope="module")
 def parts(store_url: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    platform = Parts(tmp_path_factory.mktemp("parts"), store_url=store_url, replicas={GATEWAY: 2, "bots": 2})
-    try:
-        platform.up()
+    planned = Parts(tmp_path_factory.mktemp("parts"), store_url=store_url, replicas={GATEWAY: 2, "bots": 2})
+    with planned.up() as platform:
         yield platform
-    finally:
-        platform.close()
 
 
 def shown(raced: Raced) -> Raced:
@@ -34,9 +30,7 @@ def shown(raced: Raced) -> Raced:
     return raced
 
 
-def test_nothing_dangles_where_the_usual_way_leaves_what_does(parts: Parts) -> None:
-    admin = sign_in(parts.gateway_url, *parts.admin)
-    import_markets(admin, "binance")
+def test_nothing_dangles_where_the_usual_way_leaves_what_does(parts: Parts, admin: Api) -> None:
     assert admin.token is not None
     arena = platform_arena(parts.gateway_urls, admin.token, parts.store_url, parts.prefix)
     ours = shown(asyncio.run(race(arena, CREATES)))

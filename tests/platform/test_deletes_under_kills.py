@@ -43,9 +43,8 @@ SETTINGS = {
 def rounds(store_url: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Round]]:
     """All of them: each test looks at its own."""
     replicas = dict.fromkeys(KINDS, 2)
-    parts = Parts(tmp_path_factory.mktemp("parts"), store_url=store_url, replicas=replicas, settings=SETTINGS)
-    try:
-        parts.up()
+    planned = Parts(tmp_path_factory.mktemp("parts"), store_url=store_url, replicas=replicas, settings=SETTINGS)
+    with planned.up() as parts:
         siege = Siege(parts)
         for number, points in enumerate(zip_longest(*KINDS.values())):
             names = [f"{kind}.{1 + number % 2}" for kind in KINDS]
@@ -56,8 +55,6 @@ def rounds(store_url: str | None, tmp_path_factory: pytest.TempPathFactory) -> I
         for number, one in enumerate(siege.rounds, start=1):
             sys.stdout.write(f"round {number}: {one}\n")
         yield siege.rounds
-    finally:
-        parts.close()
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from api import UNKNOWN_ID, Api, done, pointers, problem, sign_in, sign_up
+from api import UNKNOWN_ID, Api, done, pointers, problem, sign_up
 from followed import deleted, ended
 from journals_guest import CONSENT, JOURNALS, journals_guest
 from parts import Parts
 from processes import until
-from scenes import bot, exchange_account, import_markets
+from scenes import bot, exchange_account
 
 from deploy.local.plan import GATEWAY
 
@@ -23,13 +23,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     """Without the fourth service."""
     folder = tmp_path_factory.mktemp("parts")
     url = os.environ.get("MONGODB_URL")
-    platform = Parts(folder, store_url=url, guests=[journals_guest()], settings=SETTINGS)
-    try:
-        platform.up()
-        import_markets(sign_in(platform.gateway_url, *platform.admin), "binance")
+    with Parts(folder, store_url=url, guests=[journals_guest()], settings=SETTINGS).up() as platform:
         yield platform
-    finally:
-        platform.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +37,7 @@ def known(parts: Parts) -> Parts:
 
 
 @pytest.fixture(scope="module")
-def joined(known: Parts) -> Parts:
+def joined(known: Parts, admin: Api) -> Parts:
     """With its owners' consent."""
     for owner, consent in CONSENT.items():
         known.stop(owner)
@@ -51,16 +46,6 @@ def joined(known: Parts) -> Parts:
     body = {"text": "the first", "botId": bot(trader)["botId"]}
     until(lambda: trader.post("/v1/journals", body).is_success, "it was not registered")
     return known
-
-
-@pytest.fixture
-def trader(parts: Parts) -> Api:
-    return sign_up(parts.gateway_url)
-
-
-@pytest.fixture
-def admin(parts: Parts) -> Api:
-    return sign_in(parts.gateway_url, *parts.admin)
 
 
 def states(admin: Api) -> dict[str, str]:

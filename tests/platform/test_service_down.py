@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from api import Api, done, problem, sign_in, sign_up
+from api import Api, done, problem, sign_up
 from parts import Parts
 from processes import until
-from scenes import balance, bot, bot_request, credit, exchange_account, import_markets, open_pool
+from scenes import balance, bot, bot_request, credit, exchange_account, open_pool
 
 from deploy.local.plan import GATEWAY, SERVICES
 
@@ -26,24 +26,8 @@ READS = {"users": "/v1/users/me", "bots": "/v1/bots", "staking": "/v1/staking/po
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     # Owners' answers are not kept, so that every write asks.
     settings = {"REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S), "VALIDATION_KEPT_S": "0"}
-    platform = Parts(tmp_path_factory.mktemp("parts"), settings=settings)
-    try:
-        platform.up()
+    with Parts(tmp_path_factory.mktemp("parts"), settings=settings).up() as platform:
         yield platform
-    finally:
-        platform.close()
-
-
-@pytest.fixture(scope="module")
-def admin(parts: Parts) -> Api:
-    admin = sign_in(parts.gateway_url, *parts.admin)
-    import_markets(admin, "binance")
-    return admin
-
-
-@pytest.fixture
-def trader(parts: Parts, admin: Api) -> Api:
-    return sign_up(parts.gateway_url, "trader")
 
 
 @dataclass

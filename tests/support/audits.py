@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from audited_platform import AuditedPlatform, stored
+from audited_platform import AuditedPlatform
+from people_service import stored
 
 from kit.ids import new_id
 

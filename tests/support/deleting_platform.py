@@ -1,140 +1,35 @@
-"""Two real services behind gateways, on one store whose operations may be held, for tests of deletes: the office, and
-people who delete themselves, their cards and badges."""
+"""Two real services behind gateways, on one store whose operations may be held, for tests of deletes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-from audited_platform import PEOPLE_DOCUMENTS, PEOPLE_KEY, PeopleSettings, Served, stored
-from fastapi import APIRouter, FastAPI
 from mock_store import Faults, faulty_client
-from office import Desk, attached, desk, room
-from office_service import KEY as OFFICE_KEY
-from office_service import office_app
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-from stub_platform import ALICE, Issuer
-from stub_services import serving
+from office import Desk, attached, desk
+from people_service import stored
+from stub_platform import ALICE
+from two_services import Served, TwoServices, two_services
 
-from gateway.app import Gateway, create_app
-from gateway.server import limited_protocol
-from gateway.settings import GatewaySettings
-from kit.dependencies import IfMatch
-from kit.identity import Caller
 from kit.ids import new_id
-from kit.problems import Forbidden, NotFound
-from kit.references.deletes.deleting import DeletePlan, delete_responses, deletes, refuse_direct
-from kit.routing import KitRoute
-from kit.runtime import Runtime
-from kit.service import build_service
-from kit.store import StoreClient
 
 FOLLOWED_S = 10.0
 POLL_S = 0.03
-router = APIRouter(prefix="/v1", route_class=KitRoute)
-
-
-@router.delete(
-    "/people/{personId}",
-    operation_id="deletePerson",
-    status_code=204,
-    responses=delete_responses(Forbidden),
-    openapi_extra=deletes("people"),
-)
-async def delete_person(*, personId: str, if_match: IfMatch) -> None:  # noqa: N803
-    refuse_direct()
-
-
-@router.delete(
-    "/cards/{cardId}",
-    operation_id="deleteCard",
-    status_code=204,
-    responses=delete_responses(),
-    openapi_extra=deletes("cards"),
-)
-async def delete_card(*, cardId: str, if_match: IfMatch) -> None:  # noqa: N803
-    refuse_direct()
-
-
-async def plan_delete_person(
-    runtime: Runtime, caller: Caller, path: Mapping[str, str], if_match: int | None
-) -> DeletePlan:
-    """Nobody deletes somebody who is "kept"."""
-    row = await runtime.store.rows("people").find_one({"_id": path["personId"]})
-    if row is None or not caller.may_act_for(row["_id"]):
-        raise NotFound("There is no such person.")
-    if row["status"] == "kept":
-        raise Forbidden("This person is kept.")
-    return DeletePlan(row["_id"], where={"status": row["status"]}, version=if_match)
-
-
-async def plan_delete_card(
-    runtime: Runtime, caller: Caller, path: Mapping[str, str], if_match: int | None
-) -> DeletePlan:
-    row = await runtime.store.rows("cards").find_one({"_id": path["cardId"]})
-    if row is None or not caller.may_act_for(row["personId"]):
-        raise NotFound("There is no such card.")
-    return DeletePlan(row["_id"], version=if_match)
-
-
-def people_app(data_dir: Path, client: StoreClient, issuer: Issuer) -> FastAPI:
-    app = build_service(
-        name="people",
-        version="1.0.0",
-        settings=PeopleSettings(data_dir=data_dir, gateway_keys=PEOPLE_KEY, cursor_key="cursor-key-of-people"),
-        documents=PEOPLE_DOCUMENTS,
-        routers=[router],
-        client=client,
-        deleters={"deletePerson": plan_delete_person, "deleteCard": plan_delete_card},
-    )
-
-    async def keys(_: Request) -> JSONResponse:
-        return JSONResponse({"keys": [issuer.jwk]})
-
-    app.router.routes.append(Route("/.well-known/jwks.json", keys))
-    return app
+QUICK = {"delete_sweep_interval_s": 0.1, "delete_idle_s": 0.3, "delete_wait_s": 5}
 
 
 @dataclass
-class DeletingPlatform:
-    people: Served
-    office: Served
-    issuer: Issuer
-    faults: Faults
-    folder: Path
-    app: Gateway | None = None
-    port: int = 0
+class DeletingPlatform(TwoServices):
+    faults: Faults = field(default_factory=Faults)
 
     @asynccontextmanager
     async def gateway(self, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
         """A gateway of its own, and a client of it, signed in as Alice."""
-        given: dict[str, Any] = {
-            "services": f"people={self.people.url} office={self.office.url}",
-            "gateway_keys": f"people={PEOPLE_KEY} office={OFFICE_KEY}",
-            "identity_service": "people",
-            "data_dir": self.folder,
-            "document_interval_s": 0.2,
-            "delete_sweep_interval_s": 0.1,
-            "delete_idle_s": 0.3,
-            "delete_wait_s": 5,
-            **settings,
-        }
-        made = GatewaySettings(**given)
-        self.app = create_app(made)
-        async with AsyncExitStack() as stack:
-            protocol = limited_protocol(made.header_bytes_max)
-            self.port = await stack.enter_async_context(serving(self.app, protocol))
-            yield await stack.enter_async_context(self.client())
-
-    def client(self, user_id: str = ALICE, *roles: str) -> httpx.AsyncClient:
-        token = self.issuer.token(user_id, roles or ("user",))
-        headers = {"authorization": f"Bearer {token}"}
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30)
+        async with self.served(**{**QUICK, **settings}), self.client() as client:
+            yield client
 
     async def person(self, person_id: str = ALICE, status: str = "active") -> str:
         await self.people.store.rows("people").insert(stored(_id=person_id, status=status))
@@ -175,16 +70,9 @@ class DeletingPlatform:
 
 @asynccontextmanager
 async def deleting_platform(folder: Path) -> AsyncIterator[DeletingPlatform]:
-    issuer = Issuer()
     client, faults = faulty_client()
-    people, office = Served(people_app(folder, client, issuer)), Served(office_app(folder, client))
-    async with AsyncExitStack() as stack:
-        for one in (people, office):
-            await stack.enter_async_context(one.app.router.lifespan_context(one.app))
-            await one.up()
-            stack.push_async_callback(one.down)
-        await office.app.state.runtime.references.create(room())
-        platform = DeletingPlatform(people, office, issuer, faults, folder)
+    async with two_services(folder, client) as (people, office, issuer):
+        platform = DeletingPlatform(people, office, issuer, folder, faults=faults)
         for relationship, parent, rule in (
             ("desks.personId", "people", "CASCADE"),
             ("desks.cardId", "cards", "RESTRICT"),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from processes import until
@@ -97,10 +97,15 @@ class Parts:
         """The gateway's SERVICES with these guests."""
         return " ".join([self._services, *(f"{name}={self.plans[name].address}" for name in guests)])
 
-    def up(self) -> None:
-        """Everything but the guests, ready."""
-        for names in ([STORE], SERVICES, [GATEWAY]):
-            self.start(*(replica for name in names for replica in self.replicas(name)))
+    @contextmanager
+    def up(self) -> Iterator[Self]:
+        """Everything but the guests, ready; nothing of it is left afterwards."""
+        try:
+            for names in ([STORE], SERVICES, [GATEWAY]):
+                self.start(*(replica for name in names for replica in self.replicas(name)))
+            yield self
+        finally:
+            self._close()
 
     def start(self, *names: str, **environment: str) -> None:
         """Return when they are ready; a gateway is once it has every service's document. `environment` is for this
@@ -153,7 +158,7 @@ class Parts:
                 process.kill()
                 process.wait()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         self.stop(*(name for name in reversed(self.plans) if name in self._running))
         if self._is_foreign_store:
             asyncio.run(drop_databases(self.store_url, self.prefix))

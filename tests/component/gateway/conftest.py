@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from audited_platform import AuditedPlatform, audited_platform
 from stub_platform import ACCOUNT, ADMIN, ALICE, BOB, BOBS_ACCOUNT, KEYS, STAKE, Issuer, bots_document, users_document
 from stub_registry import StubRegistries
 from stub_services import Stub, free_port, replies, serving
@@ -95,6 +96,14 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
 async def alice(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
     async with platform.gateway() as client:
         yield client
+
+
+@pytest.fixture
+async def two(tmp_path: Path, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AuditedPlatform]:
+    """Real services instead of stubs, for audits, with hardly a pause between their steps."""
+    monkeypatch.setattr("gateway.integrity.calls.PAUSE_S", 0.02)
+    async with audited_platform(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

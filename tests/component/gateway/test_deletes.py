@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from api import pointers, problem
-from audited_platform import stored
 from deleting_platform import DeletingPlatform, deleting_platform, followed
+from people_service import stored
 from stub_platform import ADMIN, ALICE, BOB
 
 from kit.references.deletes.cascading import BATCH_MAX
@@ -269,8 +269,7 @@ class TestSweeper:
         await deleting.office.up()
         async with deleting.gateway() as alice:
             await followed(alice, answer, "done")
-            assert deleting.app is not None
-            running = deleting.app.running
+            running = deleting.apps[-1].running
             assert running is not None
             await eventually(lambda: not running.deletion.sweeper._beats.known())  # what is done is forgotten
         assert await deleting.left(deleting.office, "desks") == []

@@ -2,27 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from api import pointers, problem
-from audited_platform import AuditedPlatform, audited_platform, stored
+from audited_platform import AuditedPlatform
 from audits import AUDITS, PERSON, begun, ended, of, planted
+from people_service import stored
 from stub_platform import ALICE, UNKNOWN
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.integrity.calls.PAUSE_S", 0.02)
-
-
-@pytest.fixture
-async def two(tmp_path: Path, anyio_backend: str) -> AsyncIterator[AuditedPlatform]:
-    async with audited_platform(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
@@ -109,7 +98,7 @@ async def test_name_that_the_query_does_not_take_begins_no_audit(admin: Any) -> 
 
 
 async def test_audits_are_for_admins(two: AuditedPlatform, admin: Any) -> None:
-    async with two.client(admin.base_url.port, ALICE) as alice:
+    async with two.client(ALICE) as alice:
         problem(await alice.post(AUDITS, json={}), 403, "forbidden")
         problem(await alice.get(AUDITS), 403, "forbidden")
         problem(await alice.post(f"{AUDITS}/{UNKNOWN}/repairs", json={"items": []}), 403, "forbidden")

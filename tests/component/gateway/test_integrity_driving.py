@@ -1,26 +1,13 @@
 """Who drives an audit: taken over, overtaken, and what becomes of one that meets a bug."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from audited_platform import AuditedPlatform, audited_platform
+from audited_platform import AuditedPlatform
 from audits import AUDITS, PERSON, begun, ended, of, planted
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.integrity.calls.PAUSE_S", 0.02)
-
-
-@pytest.fixture
-async def two(tmp_path: Path, anyio_backend: str) -> AsyncIterator[AuditedPlatform]:
-    async with audited_platform(tmp_path) as made:
-        yield made
 
 
 async def test_audit_is_finished_by_another_gateway_when_its_own_is_gone(two: AuditedPlatform) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from api import pointers, problem
-from audited_platform import AuditedPlatform, audited_platform, stored
+from audited_platform import AuditedPlatform
+from audits import AUDITS, PERSON
+from people_service import stored
 from stub_platform import ADMIN, ALICE, UNKNOWN
 
 from kit.ids import new_id
@@ -15,20 +16,7 @@ from kit.store import Store
 
 pytestmark = pytest.mark.anyio
 
-AUDITS = "/v1/integrity/audits"
-PERSON = "desks.personId"
 BADGE = "badges.personId"
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.integrity.calls.PAUSE_S", 0.02)
-
-
-@pytest.fixture
-async def two(tmp_path: Path, anyio_backend: str) -> AsyncIterator[AuditedPlatform]:
-    async with audited_platform(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
@@ -215,7 +203,7 @@ class TestRestore:
         backup = await copied(people)
         assert (await admin.delete(f"/v1/cards/{card['_id']}")).status_code == 204
         await restored(people, backup)
-        async with two.client(admin.base_url.port, ALICE) as alice:
+        async with two.client(ALICE) as alice:
             wish = {"cardId": card["_id"], "door": "12", "name": "desk"}
             problem(await alice.post("/v1/desks", json=wish), 409, "reference-closed")
             audit_id = (await admin.post(AUDITS, json={"relationships": ["desks.cardId"]})).json()["auditId"]

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from audited_platform import PEOPLE_DOCUMENTS, stored
 from mock_store import Faults
 from office import DOCUMENTS, PERSON, Office, attached, desk
+from people_service import PEOPLE_DOCUMENTS, stored
 
 from kit.documents import Stored
 from kit.references.audits.audit_findings import Relationship, relationships

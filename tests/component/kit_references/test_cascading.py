@@ -4,9 +4,9 @@ import asyncio
 from typing import Annotated, Any, ClassVar
 
 import pytest
-from audited_platform import PEOPLE_DOCUMENTS
 from mock_store import Faults
 from office import DOCUMENTS, NOW, PERSON, Desk, Office, attached, desk
+from people_service import PEOPLE_DOCUMENTS
 
 from kit.documents import Entity, Stored
 from kit.ids import Id, new_id

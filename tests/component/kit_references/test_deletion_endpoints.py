@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audited_platform import PEOPLE_KEY, people_app, stored
 from gateway_stand_in import Client, GatewayStandIn
 from mock_store import mock_client
 from office import CARD, PERSON, Desk, attached, desk
 from office_service import KEY, office_app
+from people_service import PEOPLE_KEY, people_app, stored
 from stub_platform import ALICE, Issuer
 
 from kit.ids import new_id

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from audited_platform import PEOPLE_DOCUMENTS
 from mock_store import Faults
 from office import NOW, Office
+from people_service import PEOPLE_DOCUMENTS
 
 from kit.references.deletes.parts import SEEN_TWICE_AFTER_S, Parts
 
