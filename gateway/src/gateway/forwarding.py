@@ -10,7 +10,13 @@ from gateway.client import BUFFER_BYTES_MAX, Content, Exchange, SmallAnswer, Ups
 from gateway.headers import CONTEXTS_MAX, answer_headers, is_context_refused
 from gateway.references import NOTHING, Checked
 from gateway.request import ClientGoneError, Request, RequestTimeout, Routed
-from gateway.upstream_errors import AnswerTimeoutError, ContextRefusedError, NotSentError, UpstreamError
+from gateway.upstream_errors import (
+    AnswerTimeoutError,
+    ContextRefusedError,
+    NotSentError,
+    OtherVersionError,
+    UpstreamError,
+)
 from kit.clock import Clock, SystemClock
 from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
 from kit.problems import DeadlineExceeded, Problem, Unavailable
@@ -18,6 +24,7 @@ from kit.problems import DeadlineExceeded, Problem, Unavailable
 CONTEXT_S: Final = 30
 READ_BYTES_MAX: Final = 256 * 1024
 """A refusal that the gateway has to look at is at most so long."""
+REPEATABLE: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Forwarder:
         except UpstreamError as error:
             service = routed.operation.service
             self._failed(service, type(error).__name__)
-            raise problem_of(error, service) from error
+            raise problem_of(error, service, routed.request.method) from error
 
     async def _send_until_known(self, routed: Routed, attached: Attached) -> Exchange:
         """To the next replica too, if one refuses the context; but for a body that went part by part, which is
@@ -128,7 +135,7 @@ class Forwarder:
             body = await exchange.read(READ_BYTES_MAX, routed.deadline)
             return SmallAnswer(exchange.status, exchange.headers, body)
         except UpstreamError as error:
-            raise problem_of(error, routed.operation.service) from error
+            raise problem_of(error, routed.operation.service, routed.request.method) from error
         finally:
             exchange.done()
 
@@ -156,7 +163,7 @@ class Forwarder:
         except UpstreamError as error:
             service = routed.operation.service
             self._failed(service, type(error).__name__)
-            raise problem_of(error, service) from error
+            raise problem_of(error, service, routed.request.method) from error
 
     async def _pass_answer(self, request: Request, exchange: Exchange) -> None:
         """Ends early when the client goes away, so that nobody produces for nobody."""
@@ -200,14 +207,16 @@ async def _until_gone(request: Request, exchange: Exchange) -> None:
             return
 
 
-def problem_of(error: UpstreamError, service: str) -> Problem:
-    """What a client is told about a service that gave no answer."""
+def problem_of(error: UpstreamError, service: str, method: str = "POST") -> Problem:
+    """What a client is told about a service that gave no answer. `method` is that of the client's request."""
     if isinstance(error, AnswerTimeoutError):
         return DeadlineExceeded(f"The service {service} has not answered in time.")
     if isinstance(error, NotSentError):
         return Unavailable(f"The service {service} cannot be reached now; nothing was sent to it.")
-    if isinstance(error, ContextRefusedError):
+    if isinstance(error, ContextRefusedError | OtherVersionError):
         return Unavailable(f"The service {service} did nothing: {error}.")
+    if method in REPEATABLE:
+        return Unavailable(f"The service {service} gave no answer: {error}. The request may simply be repeated.")
     return Unavailable(
         f"The service {service} gave no answer: {error}. Whether it carried the request out is not known; "
         "repeat a write with its Idempotency-Key."

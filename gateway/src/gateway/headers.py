@@ -50,10 +50,13 @@ CONTEXT: Final = HEADER_NAME.lower().encode("ascii")
 _ANSWER_DROPPED: Final = HOP_BY_HOP | {b"date", b"server", b"x-request-id", CONTEXT}
 _ORDINARY_CONNECTION: Final = frozenset({b"keep-alive", b"close", b"Keep-Alive"})
 _ONCE: Final = frozenset({b"authorization", b"content-length", b"idempotency-key"})
+_LISTS: Final = frozenset({b"connection", b"if-match", b"if-none-match", b"prefer", b"tracestate"})
+"""Several lines of these mean the same as one with all their values (RFC 9110 §5.3)."""
 
 
 class RequestHeaders:
-    """A request's headers, gone through once: `seen` is what the gateway reads, `passed_on` what a service gets."""
+    """A request's headers, gone through once: `seen` is what the gateway reads, `passed_on` what a service gets, line
+    by line as it came."""
 
     __slots__ = ("passed_on", "seen")
 
@@ -65,7 +68,10 @@ class RequestHeaders:
             if name in READ:
                 if name in self.seen and name in _ONCE:
                     raise _twice(name)
-                self.seen[name] = value
+                if name in self.seen and name in _LISTS:
+                    self.seen[name] += b", " + value
+                else:
+                    self.seen[name] = value
             if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES):
                 passed_on.append((name.decode("latin-1"), _decoded(value)))
         named = self.seen.get(b"connection")

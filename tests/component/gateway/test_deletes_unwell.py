@@ -168,45 +168,6 @@ class TestDown:
         await eventually(lambda: deletes.state == "done")
 
 
-class TestOvertaken:
-    def by(self, deletes: StubDeletes, state: str) -> Json:
-        """Alice is being deleted with somebody above her."""
-        return deletes.standing(state=state, deletionId="", other="bots.0007", relationships=[], requestedBy=None)
-
-    async def test_delete_of_a_parent_is_followed_to_its_end(self, platform: Any, deletes: StubDeletes) -> None:
-        deletes.says("begin", (200, self.by(deletes, "overtaken")))
-        other = deletes.standing(state="purging", deletionId="bots.0007", relationships=[])
-        platform.bots.answers["POST", OWNER + "resume"] = deletes._handler("other")
-        platform.bots.answers["POST", OWNER + "finish"] = deletes._handler("end")
-        deletes.says("other", (200, other))
-        deletes.says("end", (200, {**other, "state": "done"}))
-        gone = (404, {"status": 404, "code": "not-found", "title": "t"})
-        known = (200, deletes._plan({}))  # asked for twice, since it lacks relationships that the stubs declare
-        deletes.says("plan", known, known, gone)
-        async with platform.gateway() as client:
-            assert (await client.delete(PATH)).status_code == 204
-            deletes.says("plan", (200, deletes._plan({})))  # whoever overtook it has left it behind
-            assert (await client.delete(PATH)).status_code == 202
-
-    async def test_one_that_can_not_be_followed_is_named(self, alice: Any, deletes: StubDeletes) -> None:
-        deletes.says("begin", (200, self.by(deletes, "overtaken")))
-        answer = await alice.delete(PATH)
-        assert answer.status_code == 202
-        assert answer.headers["location"] == "/v1/deletions/bots.0007"
-        assert answer.json() == {"deletionId": "bots.0007", "entity": "users", "id": ALICE}
-
-    async def test_refusal_meanwhile_is_answered_as_one(self, alice: Any, deletes: StubDeletes) -> None:
-        refused = deletes.standing(state="refused", blockedBy=[BLOCK], requestedBy=BOB)
-        deletes.says("begin", (200, refused))
-        document = problem(await alice.delete(PATH), 409, "delete-restricted")
-        assert document["blockedBy"] == [{**BLOCK, "ids": []}]
-
-    async def test_document_that_changes_all_the_time_is_given_up(self, alice: Any, deletes: StubDeletes) -> None:
-        deletes.says("begin", (200, deletes.standing(state="changed", deletionId="")))
-        problem(await alice.delete(PATH), 503, "unavailable")
-        assert 1 < len(deletes.asked("begin")) < 10
-
-
 class TestSweeper:
     async def test_deletions_that_only_wait_leave_others_their_turn(
         self, platform: Any, deletes: StubDeletes, eventually: Any, monkeypatch: pytest.MonkeyPatch

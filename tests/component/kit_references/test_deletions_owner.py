@@ -222,7 +222,7 @@ class TestLostAndLate:
             await begin(office, one)
         begun = await begin(office, one)
         (lost,) = [x for x in await office.references.deletions.unfinished() if x["deletionId"] != begun.deletion_id]
-        assert (await office.references.deletions.resume(lost["deletionId"])).state == "overtaken"
+        assert (await office.references.deletions.resume(lost["deletionId"])).state == "abandoned"
         await faults.deliver()
         assert (await at(office, one)).deletion == begun.deletion_id
 

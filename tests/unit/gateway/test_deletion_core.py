@@ -142,6 +142,14 @@ class TestPurge:
         assert run.paths.count("children/apply") == 3
         assert run.bodies("deletions/finish")[0]["progress"] == {"removed": 500, "setNull": 3}
 
+    def test_batch_that_changes_nothing_is_not_asked_for_again_at_once(self) -> None:
+        run = Run({"children/apply": [applied(removed=500, more=True), applied(more=True)]})
+        with pytest.raises(WaitingError, match=r"bots\.userId has more") as waits:
+            run.run(standing("purging", BOTS, fresh=True))
+        assert set(waits.value.services) == {"bots"}
+        assert run.paths == ["children/apply"] * 2
+        assert run.progress.removed == 500
+
     def test_what_is_left_keeps_the_root(self) -> None:
         run = Run({"children/look": {"left": ["bots.userId"]}})
         with pytest.raises(WaitingError) as waits:
@@ -154,6 +162,20 @@ class TestPurge:
         with pytest.raises(WaitingError, match="k was closed by a newer delete"):
             run.run(standing("purging", BOTS))
         assert run.paths == ["children/close"]
+
+    def test_newer_closure_of_a_purge_is_said_of_who_has_it(self) -> None:
+        run = Run({"children/close": lambda call: closed(stale=["k"] if call.service == "staking" else [])})
+        with pytest.raises(WaitingError) as waits:
+            run.run(standing("purging", BOTS, STAKES))
+        assert set(waits.value.services) == {"staking"}
+
+    def test_newer_closure_of_one_of_many_parents_is_not_lost(self) -> None:
+        """Their closures go in several calls to the same service."""
+        names = [Referring(f"bots.f{number}Id", "bots", "SET_NULL") for number in range(8)]
+        forced = applied(*(f"b{number}" for number in range(ITEMS_MAX)), relationships=names)
+        run = Run({"children/apply": forced, "children/close": [closed(stale=["k"]), closed()]})
+        with pytest.raises(WaitingError, match="k was closed by a newer delete"):
+            run.run(standing("purging", BOTS, fresh=True))
 
     @pytest.mark.parametrize(
         "changes",

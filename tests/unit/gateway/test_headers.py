@@ -70,6 +70,16 @@ def test_header_that_decides_something_may_stand_once(name: bytes, problem: type
         RequestHeaders([(name, b"1"), (name, b"2")])
 
 
+@pytest.mark.parametrize("name", [b"prefer", b"if-match", b"if-none-match", b"tracestate"])
+def test_lines_of_a_list_are_read_as_one(name: bytes) -> None:
+    assert RequestHeaders([(name, b"a"), (b"accept", b"x"), (name, b"b")]).text(name) == "a, b"
+
+
+def test_headers_end_that_any_line_of_connection_names() -> None:
+    headers = RequestHeaders([(b"connection", b"X-Hop"), (b"connection", b"keep-alive"), (b"x-hop", b"1")])
+    assert headers.passed_on == []
+
+
 @pytest.mark.parametrize(
     ("headers", "has_body", "length"),
     [

@@ -164,7 +164,8 @@ class Core:
             waiting = postponed
 
     def _apply(self, doomed: "_Doomed", one: Referring) -> Steps[None]:
-        """In batches. Children that may be referred to come back forced, and are purged before the next batch."""
+        """In batches. Children that may be referred to come back forced, and are purged before the next batch. One that
+        changed nothing is not asked for again at once: another coordinator was faster, or its service is unwell."""
         body = {
             "relationship": one.relationship,
             "parent": doomed.entity,
@@ -175,9 +176,9 @@ class Core:
         for _ in range(BATCHES_MAX):
             self._progress.step = f"apply {one.relationship}"
             (answer,) = yield [Call(one.service, "children/apply", body)]
-            self._progress.set_null += _whole(answer, "setNull")
-            self._progress.removed += _whole(answer, "removed")
-            forced = _forced(answer)
+            set_null, removed, forced = _whole(answer, "setNull"), _whole(answer, "removed"), _forced(answer)
+            self._progress.set_null += set_null
+            self._progress.removed += removed
             if forced:
                 known = read_referring(answer.get("relationships"))
                 child = _named(answer, "child")
@@ -185,6 +186,8 @@ class Core:
                 yield from self._purge_forced(one.service, children)
             if not answer.get("more"):
                 return
+            if not (set_null or removed or forced):
+                raise WaitingError({one.service: f"it says that {one.relationship} has more, and changes none of it"})
         raise WaitingError({one.service: f"{one.relationship} has children without end"})
 
     def _purge_forced(self, service: str, doomed: "_Doomed") -> Steps[None]:
@@ -211,9 +214,12 @@ class Core:
         if not calls:
             return []
         answers = yield calls
-        stale = _keys(answers, "stale")
-        if stale and not count:  # nobody overtakes a purge
-            raise WaitingError({calls[0].service: f"{stale[0]} was closed by a newer delete than is known of: {AHEAD}"})
+        if not count:  # nobody overtakes a purge
+            said = [(call.service, _keys([answer], "stale")) for call, answer in zip(calls, answers, strict=True)]
+            reason = f"was closed by a newer delete than is known of: {AHEAD}"
+            stale = {service: f"{keys[0]} {reason}" for service, keys in said if keys}
+            if stale:
+                raise WaitingError(stale)
         return answers
 
     def _reopen(self, standing: Standing) -> Steps[None]:

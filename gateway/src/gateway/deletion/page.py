@@ -74,21 +74,22 @@ class DeletionPage:
     def operation(self) -> OwnOperation:
         return OwnOperation("GET", PATH, self._get, SAID)
 
-    async def read(self, deletion_id: str, caller: Caller) -> bytes:
+    async def read(self, deletion_id: str, caller: Caller, *, timeout_s: float | None = None) -> bytes:
         """The deletion as its owner has it. Raises NotFound for anybody who didn't ask for it, and Unavailable."""
         owner = owner_of(deletion_id)
         service = self._calls.get(owner)
         if service is None:
             raise NotFound("There is no such deletion.")
         said = {"deletionId": deletion_id}
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
         try:
-            found = await service.post(PREFIX + "deletions/read", said, timeout_s=self._timeout_s, caller=caller)
+            found = await service.post(PREFIX + "deletions/read", said, timeout_s=timeout_s, caller=caller)
             if found.status == 404:
                 raise NotFound("There is no such deletion.")
             if json_object(found).get("deletionId") != deletion_id:
                 raise BadAnswerError("it does not say how the deletion stands")
         except UpstreamError as error:
-            raise problem_of(error, owner) from error
+            raise problem_of(error, owner, "GET") from error
         return found.body
 
     async def _get(self, request: Request, values: Mapping[str, str]) -> None:

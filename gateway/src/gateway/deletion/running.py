@@ -26,11 +26,11 @@ class Deletion:
         *,
         complete: Complete,
     ) -> None:
-        steps = DeletionCalls(calls, timeout_s=settings.delete_step_timeout_s)
-        self.coordinator = Coordinator(steps, catalogue)
+        deletion_calls = DeletionCalls(calls, timeout_s=settings.delete_step_timeout_s)
+        self.coordinator = Coordinator(deletion_calls, catalogue)
         self.sweeper = Sweeper(
             self.coordinator,
-            steps,
+            deletion_calls,
             lambda: tuple(calls),
             idle_s=settings.delete_idle_s,
             observe=metrics.deletions_found,
@@ -38,7 +38,7 @@ class Deletion:
         self.worker = Worker("deletions sweeper", settings.delete_sweep_interval_s, self.sweeper.sweep)
         self.page = DeletionPage(calls, timeout_s=settings.request_timeout_s)
         self.door = DeleteDoor(
-            calls, steps, self.coordinator, self.page, complete=complete, wait_s=settings.delete_wait_s
+            calls, deletion_calls, self.coordinator, self.page, complete=complete, wait_s=settings.delete_wait_s
         )
 
     async def stop(self) -> None:

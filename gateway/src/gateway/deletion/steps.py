@@ -64,11 +64,13 @@ class Referring:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a DELETE means, as its service says before anything is marked."""
+    """What a DELETE means, as its service says before anything is marked. `in_deletion`: somebody's delete has marked
+    it already."""
 
     entity: str
     id: str
     relationships: tuple[Referring, ...]
+    in_deletion: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,11 @@ def owner_of(deletion_id: str) -> str:
 
 
 def read_planned(answer: Answer) -> Planned:
-    """Raises BadAnswerError."""
+    """Raises BadAnswerError. An owner of an older version doesn't say whether the document is in deletion."""
     try:
         entity, document_id = _text(answer["entity"]), _text(answer["id"])
-        return Planned(entity, document_id, read_referring(answer["relationships"]))
+        relationships = read_referring(answer["relationships"])
+        return Planned(entity, document_id, relationships, in_deletion=answer.get("inDeletion") is True)
     except (KeyError, TypeError) as error:
         raise BadAnswerError("the owner does not say what is to be deleted") from error
 

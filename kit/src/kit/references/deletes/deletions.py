@@ -69,6 +69,11 @@ class Deletions:
         self._parts = parts
         self.records = DeletionRecords(store, clock=clock)
 
+    async def is_in_deletion(self, entity: str, document_id: str) -> bool:
+        """Whether it is marked or being purged, by its own delete or another's. Nothing may depend on it."""
+        row = await self._store.rows(entity).find_one({"_id": document_id}, fields=[PARENT_STATE])
+        return row is not None and parent_at(row).state is not ParentState.ACTIVE
+
     async def begin(self, service: str, entity: str, plan: DeletePlan, requested_by: str | None) -> Standing:
         """Marks the document, or finds the deletion that it is in already. Raises NotFound, VersionMismatch."""
         for _ in range(TRIES_MAX):
@@ -216,7 +221,9 @@ class Deletions:
         return None
 
     async def _settled(self, record: Row, row: Row | None) -> Standing | None:
-        """The record brought up to the document. None: look again."""
+        """The record brought up to the document. None: look again. Only a purge overtakes. Another delete can mark the
+        document after this one was refused, at a higher epoch; or instead of it, and then this one's mark, which had
+        the same epoch, can't arrive any more."""
         deletion_id, epoch = record["_id"], int(record["epoch"])
         if row is None:
             await self.records.end(deletion_id, records.DONE)
@@ -224,13 +231,14 @@ class Deletions:
         at = parent_at(row)
         if at.deletion == deletion_id:
             return await self._under_way(record, at)
-        if at.state is not ParentState.ACTIVE:
+        if at.state is ParentState.PURGING:
             await self.records.end(deletion_id, records.OVERTAKEN, **({"other": at.deletion} if at.deletion else {}))
             return _standing({**record, "state": records.OVERTAKEN, "other": at.deletion})
         if at.epoch > epoch:
             await self.records.end(deletion_id, records.REFUSED)
             return _standing({**record, "state": records.REFUSED})
-        if at.epoch == epoch or await self._moved(record, at, at.after(Step.ABANDON)):
+        is_settled = at.state is ParentState.DELETING or at.epoch == epoch
+        if is_settled or await self._moved(record, at, at.after(Step.ABANDON)):
             await self.records.end(deletion_id, records.ABANDONED)
             return _standing({**record, "state": records.ABANDONED})
         return None
