@@ -79,7 +79,7 @@ class Running:
         complete = self._registration.complete
         self.deletion = Deletion(self._calls, lambda: self.catalogue, settings, self.metrics, complete=complete)
         self.integrity = self._made_integrity(settings)
-        api = OwnApi(identity, self._own_operations())
+        api = OwnApi(identity, self._own_operations(settings), timeout_s=settings.request_timeout_s)
         self.merged = MergedDocument(lambda: self.catalogue, api.documented())
         self.pages = Pages(readiness=self.readiness, metrics=self.metrics, merged=self.merged, api=api)
         self.proxy = Proxy(
@@ -107,8 +107,8 @@ class Running:
     def catalogue(self) -> Catalogue:
         return self.discovery.assembly.catalogue
 
-    def _own_operations(self) -> list[OwnOperation]:
-        references = self._references_page().operations()
+    def _own_operations(self, settings: GatewaySettings) -> list[OwnOperation]:
+        references = self._references_page(settings).operations()
         return [*references, self.deletion.page.operation(), *self.integrity.operations()]
 
     def _made_integrity(self, settings: GatewaySettings) -> Integrity:
@@ -124,9 +124,11 @@ class Running:
             begin_delete=begin_delete,
         )
 
-    def _references_page(self) -> ReferencesPage:
+    def _references_page(self, settings: GatewaySettings) -> ReferencesPage:
         reader = RegistryReader(self._calls, self._registration, lambda: self.catalogue)
-        operators = Operators(self._calls, self._registration, reader, lambda: self.catalogue)
+        operators = Operators(
+            self._calls, self._registration, reader, lambda: self.catalogue, timeout_s=settings.request_timeout_s
+        )
         return ReferencesPage(reader, operators, lambda: self.catalogue)
 
     async def start(self) -> None:

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from gateway.identity import Identity
 from gateway.request import Body, Request, RequestTimeout
-from kit import strict_json
-from kit.bodies import refuse_fields
-from kit.problems import FieldError, InvalidRequest, MethodNotAllowed, Problem, Unauthenticated, UnsupportedMediaType
+from kit.bodies import parse_content, refuse_fields
+from kit.problems import DeadlineExceeded, FieldError, InvalidRequest, MethodNotAllowed, Problem, Unauthenticated
 from kit.queries import check_query
 from kit.responses import documented
 
@@ -40,10 +39,12 @@ class OwnOperation:
 
 
 class OwnApi:
-    """Templates as OpenAPI writes them: `/v1/deletions/{deletionId}`."""
+    """Templates as OpenAPI writes them: `/v1/deletions/{deletionId}`. An operation that has to say how far it came ends
+    before `timeout_s`; any other is given up then."""
 
-    def __init__(self, identity: Identity, operations: Iterable[OwnOperation]) -> None:
+    def __init__(self, identity: Identity, operations: Iterable[OwnOperation], *, timeout_s: float) -> None:
         self._identity = identity
+        self._timeout_s = timeout_s
         self._methods: dict[str, dict[str, OwnOperation]] = {}
         for one in operations:
             self._methods.setdefault(one.path, {})[one.method] = one
@@ -63,12 +64,22 @@ class OwnApi:
         return min(fitting, key=lambda one: (len(one[1]), one[0])) if fitting else None
 
     async def answer(self, request: Request, template: str, values: Mapping[str, str]) -> None:
-        """Raises Problem: MethodNotAllowed, Unauthenticated, InvalidRequest, and what the operation refuses."""
+        """Raises Problem: MethodNotAllowed, Unauthenticated, InvalidRequest, DeadlineExceeded, and what the operation
+        refuses."""
         methods = self._methods[template]
         operation = methods.get("GET" if request.method == "HEAD" else request.method)
         if operation is None:
             allowed = ", ".join(sorted(methods))
             raise MethodNotAllowed(f"This path takes {allowed}.", headers={"Allow": allowed})
+        try:
+            async with asyncio.timeout(self._timeout_s) as limit:
+                await self._handle(request, operation, values)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineExceeded("It was given up; what was done of it by then stays done. Try again.") from None
+
+    async def _handle(self, request: Request, operation: OwnOperation, values: Mapping[str, str]) -> None:
         authorization = request.headers.seen.get(b"authorization")
         request.caller = await self._identity.caller(authorization, required=True)
         check_query(request.query, operation.query_names)
@@ -85,8 +96,8 @@ class OwnApi:
 
 
 def refusals(*problems: type[Problem]) -> dict[str, Any]:
-    """Entries of an operation's `responses`, with the one that all have."""
-    return {str(status): said for status, said in documented(Unauthenticated, *problems).items()}
+    """Entries of an operation's `responses`, with those that all have."""
+    return {str(status): said for status, said in documented(Unauthenticated, DeadlineExceeded, *problems).items()}
 
 
 async def read_object(request: Request, *, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Any]:
@@ -101,10 +112,7 @@ async def read_object(request: Request, *, bytes_max: int = BODY_BYTES_MAX) -> d
         raise RequestTimeout("The body did not come in time.") from None
     if not content:
         return {}
-    media_type = (request.headers.text(b"content-type") or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("Send the body as application/json, and say so in Content-Type.")
-    value = strict_json.loads(content)
+    value = parse_content(request.headers.text(b"content-type") or "", content)
     if not isinstance(value, dict):
         raise InvalidRequest("Send an object.", errors=[FieldError("", "wrong-type", "It is no object.")])
     return value

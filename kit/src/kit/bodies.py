@@ -65,9 +65,14 @@ def too_large(bytes_max: int) -> PayloadTooLarge:
 
 def parse_body(request: Request, body: bytes, *, form: bool) -> Any:
     """The value of a body; None for an empty one. A form gives an object of strings, where the operation takes one."""
+    return parse_content(request.headers.get("content-type", ""), body, form=form)
+
+
+def parse_content(content_type: str, body: bytes, *, form: bool = False) -> Any:
+    """As `parse_body`, by what the header Content-Type says. Raises UnsupportedMediaType, InvalidRequest."""
     if not body:
         return None
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     if media_type == JSON and _is_utf_8(parameters):
         return strict_json.loads(body)

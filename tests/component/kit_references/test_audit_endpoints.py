@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 
 PREFIX = "/internal/references/audit"
 DOOR = {"relationship": "desks.door", "parent": "rooms"}
+ORDER = {**DOOR, "childId": "c", "parentId": "p", "keeps": False, "auditId": "a", "by": "admin"}
 REPORT = {"relationship": PERSON, "parent": "people", "orphanCount": 2, "childrenRead": 5, "isComplete": True}
 
 
@@ -96,9 +97,11 @@ async def test_owner_says_which_parents_are_there(gateway: Client) -> None:
         ("in-deletion", {"entity": "people", "after": "", "limit": 1}, "/entity"),
         ("open-deletions", {"ids": "x"}, "/ids"),
         ("records/begin", {**head("a"), "planned": [1]}, "/planned/0"),
+        ("records/begin", {**head("a"), "asked": [1]}, "/asked/0"),
         ("records/beat", {"auditId": "a", "beat": -1, "holder": "h"}, "/beat"),
         ("records/save", {"auditId": "a", "report": {**REPORT, "orphanCount": "2"}}, "/report/orphanCount"),
         ("repair", {**DOOR, "childId": "c", "parentId": {"$ne": 1}, "keeps": False}, "/parentId"),
+        ("repair", {**ORDER, "match": ["personId"]}, "/match"),
         ("raise-epoch", {"parent": "desks", "id": "d", "above": "1", "by": "a", "auditId": "a"}, "/above"),
     ],
 )
@@ -110,6 +113,16 @@ async def test_malformed_question_is_refused_at_its_place(
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
+async def test_repair_is_only_of_the_values_that_were_judged(office: GatewayStandIn, gateway: Client) -> None:
+    one = desk()
+    await office.app.state.runtime.references.create(one, attached(one))
+    said = {**ORDER, "relationship": CARD, "parent": "cards", "childId": one.id, "parentId": one.card_id}
+    answer = await asked(gateway, "repair", **said, match={"personId": "somebody"})
+    assert answer == {"result": "changed", "deletionId": None}
+    answer = await asked(gateway, "repair", **said, match={"personId": one.person_id})
+    assert answer["result"] == "deleting"
+
+
 async def test_part_of_an_audit_is_kept_until_it_is_done(gateway: Client) -> None:
     assert await asked(gateway, "records/begin", **head("a")) == {"isNew": True}
     assert await asked(gateway, "records/begin", **head("a")) == {"isNew": False}
@@ -117,6 +130,7 @@ async def test_part_of_an_audit_is_kept_until_it_is_done(gateway: Client) -> Non
     await asked(gateway, "records/save", auditId="a", report=REPORT)
     found = (await asked(gateway, "records/read", auditId="a"))["audit"]
     assert (found["state"], [one["orphanCount"] for one in found["reports"]]) == ("running", [2])
+    assert found["asked"] is None, "a gateway of an older version does not say it"
     assert [one["auditId"] for one in (await asked(gateway, "records/running"))["audits"]] == ["a"]
     assert await asked(gateway, "records/finish", auditId="a", owner={"stuck": []}) == {"isDone": True}
     assert await asked(gateway, "records/finish", auditId="a", reason="again") == {"isDone": False}

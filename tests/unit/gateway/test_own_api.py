@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -13,7 +13,14 @@ from gateway.identity import Identity
 from gateway.jwks import KeySet
 from gateway.own_api import BODY_BYTES_MAX, OwnApi, OwnOperation, read_object
 from gateway.request import ClientGoneError, Request, RequestTimeout
-from kit.problems import InvalidRequest, MethodNotAllowed, PayloadTooLarge, Unauthenticated, UnsupportedMediaType
+from kit.problems import (
+    DeadlineExceeded,
+    InvalidRequest,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +42,8 @@ class Calls:
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         keys = KeySet(self._keys, interval_s=0)
         identity = Identity(keys, issuer="omnitrade", audience="omnitrade", tokens_max=10)
-        self.api = OwnApi(identity, [self._operation(*one) for one in operations])
+        self.hold: Callable[[], Awaitable[None]] | None = None
+        self.api = OwnApi(identity, [self._operation(*one) for one in operations], timeout_s=0.2)
 
     async def _keys(self) -> SmallAnswer:
         return SmallAnswer(200, [], json.dumps({"keys": [self.issuer.jwk]}).encode())
@@ -43,6 +51,8 @@ class Calls:
     def _operation(self, method: str, path: str) -> OwnOperation:
         async def handle(request: Request, values: Mapping[str, str]) -> None:
             self.seen.append((f"{method} {path}", request.caller.id or "", dict(values)))
+            if self.hold is not None:
+                await self.hold()
 
         return OwnOperation(method, path, handle, {"operationId": f"{method} {path}", **self.said})
 
@@ -112,6 +122,33 @@ async def test_nobody_is_served_without_signing_in() -> None:
     assert calls.seen == []
 
 
+async def test_operation_is_given_up_at_its_deadline() -> None:
+    calls = Calls(("GET", "/v1/audits"))
+    given_up = asyncio.Event()
+
+    async def hold() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            given_up.set()
+
+    calls.hold = hold
+    with pytest.raises(DeadlineExceeded):
+        await calls.ask("GET", "/v1/audits")
+    assert given_up.is_set()
+
+
+async def test_bug_is_not_taken_for_the_deadline() -> None:
+    calls = Calls(("GET", "/v1/audits"))
+
+    async def hold() -> None:
+        raise TimeoutError
+
+    calls.hold = hold
+    with pytest.raises(TimeoutError):
+        await calls.ask("GET", "/v1/audits")
+
+
 @pytest.mark.parametrize(
     ("query", "pointers"),
     [(b"force=true", ["/force"]), (b"gone=true&gone=false", ["/gone"]), (b"gone", []), (b"%ff=1", [""])],
@@ -160,7 +197,9 @@ class TestBody:
         with pytest.raises(InvalidRequest):
             await read_object(request("POST", "/", body, headers=[JSON]))
 
-    @pytest.mark.parametrize("kind", [None, b"text/plain", b"application/json-patch+json"])
+    @pytest.mark.parametrize(
+        "kind", [None, b"text/plain", b"application/json-patch+json", b"application/json; charset=latin-1"]
+    )
     async def test_only_json_is_taken(self, kind: bytes | None) -> None:
         headers = [] if kind is None else [(b"content-type", kind)]
         with pytest.raises(UnsupportedMediaType):

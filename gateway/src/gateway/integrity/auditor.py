@@ -5,13 +5,14 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 
 from gateway.catalogue import Catalogue
 from gateway.integrity.calls import NOT_ASKED_FOR, AuditCalls, NotAnsweredError
-from gateway.integrity.merge import heads_of, is_whole, merged, summaries
+from gateway.integrity.merge import Head, heads_of, is_whole, merged, summaries
 from gateway.integrity.part import Ensure, Part
 from gateway.integrity.plan import Planned, planned_of
 from kit.identity import Caller
@@ -23,17 +24,29 @@ PARTS_MAX: Final = 64
 _log = structlog.get_logger("gateway.integrity")
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """`is_replayed` tells that an earlier request with the same key began it."""
+
+    audit_id: str
+    is_replayed: bool
+
+
 class Auditor:
+    """Services are asked to begin for `begin_s`: an audit is begun without those that have not answered by then."""
+
     def __init__(
         self,
         calls: AuditCalls,
         ensure: Ensure,
         catalogue: Callable[[], Catalogue],
         *,
+        begin_s: float,
         recheck_s: float,
         beat_s: float,
     ) -> None:
         self._calls = calls
+        self._begin_s = begin_s
         self._ensure = ensure
         self._catalogue = catalogue
         self._recheck_s = recheck_s
@@ -41,9 +54,13 @@ class Auditor:
         self.holder = new_id()
         self._parts: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    async def begin(self, names: Sequence[str] | None, caller: Caller, key: str | None) -> str:
-        """The audit's id; it goes on by itself. With an Idempotency-Key the same audit is begun once. Raises
-        InvalidRequest, IdempotencyMismatch, Unavailable."""
+    async def begin(self, names: Sequence[str] | None, caller: Caller, key: str | None) -> Begun:
+        """It goes on by itself. With an Idempotency-Key the same audit is begun once: not at all while a service that
+        may know of it can't be asked. Raises InvalidRequest, IdempotencyMismatch, Unavailable."""
+        audit_id = _id_of(caller, key)
+        asked = sorted(set(names or ()))
+        if key is not None and await self._is_known(audit_id, asked):
+            return Begun(audit_id, is_replayed=True)
         catalogue = self._catalogue()
         planned = _narrowed(planned_of(catalogue), names)
         if len(self._parts) >= PARTS_MAX:
@@ -52,9 +69,9 @@ class Auditor:
         services = sorted({one.service for one in planned} if names is not None else catalogue.documents)
         if not services:
             raise Unavailable("No service's document is known yet.")
-        audit_id = _id_of(caller, key)
         head = {
             "auditId": audit_id,
+            "asked": asked,
             "planned": said,
             "services": services,
             "unknown": [] if names is not None else list(catalogue.missing),
@@ -62,13 +79,13 @@ class Auditor:
             "holder": self.holder,
         }
         begun = await self._begin(head, services)
-        if not any(begun.values()):
-            await self._check_same(audit_id, said)
-        _log.info("audit begun", audit=audit_id, by=caller.id, relationships=len(said), services=list(begun))
-        for service, is_new in begun.items():
-            if is_new:
-                self.drive(audit_id, service, said, beat=0)
-        return audit_id
+        mine = [service for service, is_new in begun.items() if is_new]
+        if key is not None:
+            await self._check_alone(audit_id, asked, mine)
+        _log.info("audit begun", audit=audit_id, by=caller.id, relationships=len(said), services=mine)
+        for service in mine:
+            self.drive(audit_id, service, said, beat=0)
+        return Begun(audit_id, is_replayed=key is not None and not mine)
 
     def drive(self, audit_id: str, service: str, said: Sequence[Mapping[str, Any]], *, beat: int) -> None:
         """In a task of its own."""
@@ -98,15 +115,16 @@ class Auditor:
 
     async def read(self, audit_id: str) -> dict[str, Any]:
         """Raises NotFound, and Unavailable if those that may know of it can't be asked."""
-        answers, unreachable = await self._calls.ask_all("records/read", {"auditId": audit_id})
-        found = {service: one["audit"] for service, one in answers.items() if one.get("audit") is not None}
-        heads = {service: one for service, one in found.items() if is_whole(one)}
-        unreachable |= dict.fromkeys(found.keys() - heads.keys(), NOT_ASKED_FOR)
+        heads, unreachable = await self._find(audit_id, self._calls)
         if heads:
             return merged(audit_id, heads, unreachable)
-        if unreachable:
-            raise Unavailable(f"It is not known where the audit is; not asked: {', '.join(sorted(unreachable))}.")
         raise NotFound("There is no such audit; the last fifty are kept.")
+
+    async def check_there(self, audit_id: str, *, by: float) -> None:
+        """Whether a service has said by then, in the event loop's time, that it knows the audit. Raises as `read`."""
+        heads, _ = await self._find(audit_id, self._calls.until(by))
+        if not heads:
+            raise NotFound("There is no such audit; the last fifty are kept.")
 
     async def latest(self, limit: int) -> dict[str, Any]:
         answers, unreachable = await self._calls.ask_all("records/latest", {"limit": limit})
@@ -127,9 +145,9 @@ class Auditor:
 
     async def _begin(self, head: Mapping[str, Any], services: Sequence[str]) -> dict[str, bool]:
         """Which services know it now, and of which it is new there. Raises Unavailable if none can be asked."""
+        calls = self._calls.until(asyncio.get_running_loop().time() + self._begin_s)
         outcomes = await asyncio.gather(
-            *(self._calls.ask(service, "records/begin", head, tries=2) for service in services),
-            return_exceptions=True,
+            *(calls.ask(service, "records/begin", head, tries=2) for service in services), return_exceptions=True
         )
         begun: dict[str, bool] = {}
         for service, outcome in zip(services, outcomes, strict=True):
@@ -143,11 +161,45 @@ class Auditor:
             raise Unavailable(f"None of the services can be asked now: {', '.join(services)}.")
         return begun
 
-    async def _check_same(self, audit_id: str, said: Sequence[Mapping[str, Any]]) -> None:
-        """Raises IdempotencyMismatch if the audit of this key is of other relationships."""
-        known = await self.read(audit_id)
-        if {one["relationship"] for one in known["relationships"]} != {one["relationship"] for one in said}:
-            raise IdempotencyMismatch("The audit of this Idempotency-Key is of other relationships.")
+    async def _find(self, audit_id: str, calls: AuditCalls) -> tuple[dict[str, Head], dict[str, str]]:
+        """Its parts by service, and why the others can't be asked. Raises Unavailable if no part was found and somebody
+        could not be asked."""
+        answers, unreachable = await calls.ask_all("records/read", {"auditId": audit_id})
+        found = {service: one["audit"] for service, one in answers.items() if one.get("audit") is not None}
+        heads: dict[str, Head] = {service: one for service, one in found.items() if is_whole(one)}
+        unreachable |= dict.fromkeys(found.keys() - heads.keys(), NOT_ASKED_FOR)
+        if unreachable and not heads:
+            raise Unavailable(f"It is not known where the audit is; not asked: {', '.join(sorted(unreachable))}.")
+        return heads, unreachable
+
+    async def _is_known(self, audit_id: str, asked: Sequence[str]) -> bool:
+        """Whether the audit of a key was begun, with this request's body. Raises IdempotencyMismatch, and Unavailable
+        if that is not known."""
+        heads, _ = await self._find(audit_id, self._calls)
+        self._check_same(heads, asked)
+        return bool(heads)
+
+    async def _check_alone(self, audit_id: str, asked: Sequence[str], mine: Sequence[str]) -> None:
+        """Another request may have used the key at the same moment. With another body both are refused, whichever part
+        each of them began, and what was begun here (`mine`) is ended. Raises IdempotencyMismatch."""
+        heads, _ = await self._find(audit_id, self._calls)
+        try:
+            self._check_same(heads, asked)
+        except IdempotencyMismatch:
+            body = {"auditId": audit_id, "reason": "its Idempotency-Key was used for another audit at the same time"}
+            ended = (self._calls.ask(service, "records/finish", body, tries=1) for service in mine)
+            await asyncio.gather(*ended, return_exceptions=True)
+            raise
+
+    def _check_same(self, heads: Mapping[str, Head], asked: Sequence[str]) -> None:
+        """By what the client asked for, not by what that comes to now: a retry may be later than a deploy. A record of
+        an older version says only what it came to. Raises IdempotencyMismatch."""
+        names = set(asked) or {one.relationship.name for one in planned_of(self._catalogue())}
+        for head in heads.values():
+            theirs = head.get("asked")
+            is_same = {one["relationship"] for one in head["planned"]} == names if theirs is None else theirs == asked
+            if not is_same:
+                raise IdempotencyMismatch("The audit of this Idempotency-Key is of other relationships.")
 
 
 def _narrowed(planned: Sequence[Planned], names: Sequence[str] | None) -> list[Planned]:

@@ -117,7 +117,7 @@ BEGIN: Final = _operation(
         {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "The same audit is begun once.",
+            "description": "The same audit is begun once; while a service can't be asked whether it was, none is.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         }
     ],
@@ -141,7 +141,13 @@ BEGIN: Final = _operation(
     responses={
         "202": {
             "description": "It is running.",
-            "headers": {"Location": {"description": "Where its report grows.", "schema": _TEXT}},
+            "headers": {
+                "Location": {"description": "Where its report grows.", "schema": _TEXT},
+                "Idempotency-Replayed": {
+                    "description": "`true` if an earlier request with this key began it.",
+                    "schema": {"const": "true"},
+                },
+            },
             "content": _json(_object(auditId=_ID, state=_STATE)),
         },
         **refusals(InvalidRequest, Forbidden, IdempotencyMismatch, UnsupportedMediaType, Unavailable),
@@ -181,7 +187,8 @@ REPAIR: Final = _operation(
     "repairFindings",
     "Repair what an audit named",
     "Removes or quarantines children as they were reported, after the owner confirmed that the parent is not there; "
-    "raises a parent's epoch above a closure that bars creates. May be repeated: each item says what became of it.",
+    "raises a parent's epoch above a closure that bars creates. May be repeated: each item says what became of it. "
+    "What there is no time for in this request is not begun, and is told to be `unreachable`.",
     parameters=[_AUDIT_ID],
     requestBody={
         "required": True,

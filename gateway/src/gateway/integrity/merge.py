@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.integrity.plan import key_of, not_checked
+from kit.references.audits.audit_findings import OwnerReport
 from kit.references.audits.audit_records import DONE, FAILED, RUNNING
 
 Head = Mapping[str, Any]
@@ -21,6 +22,17 @@ def is_head(said: Any) -> bool:
         and all(isinstance(said.get(name), str) for name in _TEXTS)
         and all(isinstance(said.get(name), int) for name in _COUNTS)
         and all(_are(said.get(name), str) for name in _LISTS)
+        and (said["state"] == RUNNING or isinstance(said.get("finishedAt"), str))
+    )
+
+
+def is_planned(said: Any) -> bool:
+    """The same with its plan, by which it can be driven."""
+    return (
+        is_head(said)
+        and _are(said.get("planned"), dict)
+        and all(isinstance(one.get(name), str) for one in said["planned"] for name in _PLANNED)
+        and (said.get("asked") is None or _are(said["asked"], str))
     )
 
 
@@ -32,10 +44,12 @@ def heads_of(answer: Mapping[str, Any]) -> list[Head]:
 
 def is_whole(said: Any) -> bool:
     """The same with its plan and its reports."""
-    if not is_head(said) or not _are(said.get("planned"), dict) or not _are(said.get("reports"), dict):
-        return False
-    planned = all(isinstance(one.get(name), str) for one in said["planned"] for name in _PLANNED)
-    return planned and all(isinstance(one.get("orphanCount"), int) and "isComplete" in one for one in said["reports"])
+    return (
+        is_planned(said)
+        and _are(said.get("reports"), dict)
+        and all(isinstance(one.get("orphanCount"), int) and "isComplete" in one for one in said["reports"])
+        and (said.get("owner") is None or (isinstance(said["owner"], dict) and "isComplete" in said["owner"]))
+    )
 
 
 def _are(listed: Any, wanted: type) -> bool:
@@ -43,13 +57,16 @@ def _are(listed: Any, wanted: type) -> bool:
 
 
 def merged(audit_id: str, heads: Mapping[str, Head], unreachable: Mapping[str, str]) -> dict[str, Any]:
-    """`heads` are the parts that were found, one at least; `unreachable` why a service can't be asked now."""
-    first = next(iter(heads.values()))
-    services: Sequence[str] = first["services"]
+    """`heads` are the parts that were found, one at least; `unreachable` why a service can't be asked now. Parts are
+    of one plan, or else of every plan that one of them was begun with."""
+    services = {service for head in heads.values() for service in head["services"]}
+    planned = {(one["service"], *key_of(one)): one for head in heads.values() for one in head["planned"]}
     missing = {service: "it could not be asked when the audit began" for service in services if service not in heads}
     missing |= {service: reason for service, reason in unreachable.items() if service in services}
-    missing |= dict.fromkeys(first["unknown"], "its document was not known when the audit began")
-    relationships = [_report(said, heads.get(said["service"]), missing) for said in first["planned"]]
+    unknown = {service for head in heads.values() for service in head["unknown"]}
+    missing |= dict.fromkeys(unknown, "its document was not known when the audit began")
+    relationships = [_report(said, heads.get(said["service"]), missing) for said in planned.values()]
+    owners = [_owner(service, head) for service, head in heads.items() if head["state"] != RUNNING]
     state = _state(heads.values())
     return {
         "auditId": audit_id,
@@ -57,9 +74,11 @@ def merged(audit_id: str, heads: Mapping[str, Head], unreachable: Mapping[str, s
         "startedAt": min(one["startedAt"] for one in heads.values()),
         "finishedAt": _finished_at(heads.values(), state),
         "orphanCount": sum(one["orphanCount"] for one in relationships),
-        "isComplete": state == DONE and not missing and all(one["isComplete"] for one in relationships),
+        "isComplete": state == DONE
+        and not missing
+        and all(one["isComplete"] is True for one in (*relationships, *owners)),
         "relationships": relationships,
-        "owners": [one["owner"] for one in heads.values() if one.get("owner") is not None],
+        "owners": owners,
         "unreachable": [{"service": service, "reason": reason} for service, reason in sorted(missing.items())],
     }
 
@@ -93,6 +112,16 @@ def _report(said: Mapping[str, Any], head: Head | None, missing: Mapping[str, st
         if key_of(report) == key_of(said):
             return dict(report)
     return not_checked(said, "It is not read yet." if head["state"] == RUNNING else head.get("reason") or "Not read.")
+
+
+def _owner(service: str, head: Head) -> Mapping[str, Any]:
+    """What was found at the owner, by a part that has ended; if nothing was read there, that is said."""
+    owner: Mapping[str, Any] | None = head.get("owner")
+    if owner is not None:
+        return owner
+    report = OwnerReport(service)
+    report.cut_short(head.get("reason") or "Not read.")
+    return report.body()
 
 
 def _state(heads: Any) -> str:

@@ -11,6 +11,7 @@ from gateway.integrity.bodies import idempotency_key, list_limit, relationship_n
 from gateway.integrity.repairer import Repairer
 from gateway.own_api import OwnOperation, read_object
 from gateway.request import Request
+from kit.idempotency import REPLAYED_HEADER_NAME
 from kit.identity import ADMIN
 from kit.ids import is_id
 from kit.problems import NotFound
@@ -34,10 +35,12 @@ class IntegrityPages:
     async def _begin(self, request: Request, _: Mapping[str, str]) -> None:
         request.caller.require_role(ADMIN)
         names = relationship_names(await read_object(request))
-        audit_id = await self._auditor.begin(names, request.caller, idempotency_key(request))
-        location = f"{described.PATH}/{audit_id}"
-        body = {"auditId": audit_id, "state": "running"}
-        await answer(request, 202, orjson.dumps(body), more=[(b"location", location.encode("ascii"))])
+        begun = await self._auditor.begin(names, request.caller, idempotency_key(request))
+        more = [(b"location", f"{described.PATH}/{begun.audit_id}".encode("ascii"))]
+        if begun.is_replayed:
+            more.append((REPLAYED_HEADER_NAME.lower().encode("ascii"), b"true"))
+        body = {"auditId": begun.audit_id, "state": "running"}
+        await answer(request, 202, orjson.dumps(body), more=more)
 
     async def _list(self, request: Request, _: Mapping[str, str]) -> None:
         request.caller.require_role(ADMIN)
@@ -50,10 +53,11 @@ class IntegrityPages:
 
     async def _repair(self, request: Request, values: Mapping[str, str]) -> None:
         request.caller.require_role(ADMIN)
+        times = self._repairer.times()
         items = repair_items(await read_object(request))
         audit_id = _audit_id(values)
-        await self._auditor.read(audit_id)
-        repaired = await self._repairer.repair(audit_id, items, request.caller)
+        await self._auditor.check_there(audit_id, by=times.check_by)
+        repaired = await self._repairer.repair(audit_id, items, request.caller, times)
         await answer(request, 200, orjson.dumps({"auditId": audit_id, "items": repaired}))
 
 

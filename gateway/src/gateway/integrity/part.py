@@ -9,12 +9,13 @@ from typing import Any, Final
 import structlog
 
 from gateway.catalogue import Catalogue
-from gateway.integrity.calls import AuditCalls, NotAnsweredError
+from gateway.integrity.calls import TRIES_MAX, AuditCalls, NotAnsweredError
 from gateway.integrity.plan import Planned, find, key_of, not_checked, planned_of
 from gateway.integrity.sides import ServiceChildSide, ServiceOwnerSide, ServiceParentSide, open_deletions
 from gateway.upstream_errors import UpstreamError
 from kit.references.audits.audit import audit, audit_owner
-from kit.references.audits.audit_findings import REFERENCE
+from kit.references.audits.audit_findings import REFERENCE, OwnerReport
+from kit.references.audits.audit_records import RUNNING
 
 AT_ONCE_MAX: Final = 4
 Ensure = Callable[[str], Awaitable[None]]
@@ -74,13 +75,24 @@ class Part:
                 _log.warning("audit left to others", audit=self._audit_id, of=self._service, reason=str(error))
                 return
             if not answer.get("isHeld"):
-                _log.info("audit overtaken", audit=self._audit_id, of=self._service)
+                _log.info(await self._why_not_held(), audit=self._audit_id, of=self._service)
                 return
             self._beat += 1
 
+    async def _why_not_held(self) -> str:
+        try:
+            record = (await self._record(tries=1)) or {}
+        except NotAnsweredError:
+            return "audit not held any more"
+        return "audit overtaken" if record.get("state") == RUNNING else "audit ended"
+
+    async def _record(self, *, tries: int = TRIES_MAX) -> Mapping[str, Any] | None:
+        body = {"auditId": self._audit_id}
+        return (await self._calls.ask(self._service, "records/read", body, tries=tries)).get("audit")
+
     async def _work(self) -> None:
         """Raises NotAnsweredError only if the service itself can't be told what was found."""
-        record = (await self._calls.ask(self._service, "records/read", {"auditId": self._audit_id})).get("audit")
+        record = await self._record()
         done = {key_of(one) for one in (record or {}).get("reports", ())}
         at_once = asyncio.Semaphore(AT_ONCE_MAX)
         planned = planned_of(self._catalogue)
@@ -152,11 +164,13 @@ class Part:
         except NotAnsweredError as error:
             _log.warning("not marked validated", relationship=planned.relationship.name, reason=str(error))
 
-    async def _owner_report(self) -> Mapping[str, Any] | None:
+    async def _owner_report(self) -> Mapping[str, Any]:
         """Registrations of services whose document is not known now may be declared there."""
+        report = OwnerReport(self._service)
         document = self._catalogue.documents.get(self._service)
         if document is None:
-            return None
+            report.cut_short("Its document is not known to the gateway that audited it.")
+            return report.body()
         planned = planned_of(self._catalogue)
         try:
             report = await audit_owner(
@@ -169,7 +183,8 @@ class Part:
             )
         except NotAnsweredError as error:
             self._raise_if_gone(error)
-            return {"service": self._service, "isComplete": False, "reason": str(error), "stuck": [], "undeclared": []}
+            report.cut_short(str(error))
+            return report.body()
         report.undeclared = [one for one in report.undeclared if one.service not in self._catalogue.missing]
         return report.body()
 

@@ -19,6 +19,8 @@ from gateway.settings import GatewaySettings
 from kit.identity import Caller
 from kit.workers import Worker
 
+BEGIN_SHARE: Final = 0.6
+"""Of a request's time."""
 BEATS_MISSED: Final = 5
 """A part is taken over when so many signs of life in a row did not come."""
 
@@ -39,7 +41,12 @@ class Integrity:
         asked = AuditCalls(calls)
         idle_s = settings.audit_idle_s
         self.auditor = Auditor(
-            asked, ensure, catalogue, recheck_s=settings.audit_recheck_s, beat_s=idle_s / BEATS_MISSED
+            asked,
+            ensure,
+            catalogue,
+            begin_s=BEGIN_SHARE * settings.request_timeout_s,
+            recheck_s=settings.audit_recheck_s,
+            beat_s=idle_s / BEATS_MISSED,
         )
         self.sweeper = AuditSweeper(
             self.auditor,
@@ -48,7 +55,8 @@ class Integrity:
             idle_s=idle_s,
         )
         self.worker = Worker("audits sweeper", settings.audit_sweep_interval_s, self.sweeper.sweep)
-        self._pages = IntegrityPages(self.auditor, Repairer(asked, catalogue, begin_delete))
+        repairer = Repairer(asked, catalogue, begin_delete, timeout_s=settings.request_timeout_s)
+        self._pages = IntegrityPages(self.auditor, repairer)
 
     def operations(self) -> list[OwnOperation]:
         return self._pages.operations()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from gateway.integrity.calls import NOT_ASKED_FOR, Answer, AuditCalls, NotAnsweredError
+from gateway.integrity.calls import NOT_ASKED_FOR, TRIES_MAX, Answer, AuditCalls, NotAnsweredError
 from kit.references.audits.audit import PAGE, ChildPage, ClosurePage, DeletionPage
 from kit.references.audits.audit_findings import (
     Asked,
@@ -63,9 +63,10 @@ class ServiceChildSide:
 
 
 class ServiceParentSide:
-    def __init__(self, calls: AuditCalls, owner: str) -> None:
+    def __init__(self, calls: AuditCalls, owner: str, *, tries: int = TRIES_MAX) -> None:
         self._calls = calls
         self._owner = owner
+        self._tries = tries
 
     async def look(self, asked: Asked, names: Collection[Names]) -> Mapping[Names, ParentSeen]:
         found: dict[Names, ParentSeen] = {}
@@ -81,6 +82,7 @@ class ServiceParentSide:
                     "ofParts": asked.of_parts,
                     "names": [list(one) for one in listed[start : start + PAGE]],
                 },
+                tries=self._tries,
             )
             found |= _well_formed(self._owner, partial(_parents, answer))
         return found

@@ -10,6 +10,7 @@ Deletes pass a removed relationship by: its children may be left naming parents 
 longer validated, until an audit says so.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ from gateway.upstream_errors import NotSentError, UpstreamError
 from kit.identity import Caller
 from kit.problems import NotFound, Problem, Unavailable
 
-STEP_S: Final = 20.0
+SHARE: Final = 0.9
+"""Of a request's time: a command ends by then, and says whom it did not reach."""
 _log = structlog.get_logger("gateway.membership")
 
 
@@ -77,26 +79,30 @@ class Operators:
         registration: Registration,
         reader: RegistryReader,
         catalogue: Callable[[], Catalogue],
+        *,
+        timeout_s: float,
     ) -> None:
         self._calls = calls
         self._registration = registration
         self._reader = reader
         self._catalogue = catalogue
+        self._timeout_s = timeout_s
 
     async def remove(self, relationship: str, by: Caller, *, service_is_gone: bool) -> dict[str, Any]:
         """Raises NotFound, ServiceInUse, ServiceUnknown, RelationshipNeeded, RestoredMeanwhile, and Unavailable for
         whom has to be asked again."""
+        end_at = self._end_at()
         registries = await self._reader.read()
         service = self._service(relationship, registries)
         self._check_removable(relationship, registries)
         _log.warning("removing a relationship", relationship=relationship, by=by.id, service_is_gone=service_is_gone)
         number = None
         if service_is_gone:
-            await self._check_gone(service)
+            await self._check_gone(service, end_at)
         else:
-            number = _number(await self._child(service, "close", relationship))
+            number = _number(await self._child(service, "close", relationship, end_at))
         gone = service if service_is_gone else None
-        rows = await self._at_owners("remove", relationship, registries, number=number, gone=gone)
+        rows = await self._at_owners("remove", relationship, registries, end_at, number=number, gone=gone)
         if any(row["state"] == REGISTERED for row in rows):
             raise RestoredMeanwhile("Look at GET /v1/references, and repeat the command that is meant.")
         _log.warning("relationship removed", relationship=relationship, by=by.id)
@@ -105,16 +111,17 @@ class Operators:
     async def restore(self, relationship: str, by: Caller) -> dict[str, Any]:
         """Raises NotFound, ServiceUnknown, RelationshipNeeded, RemovedMeanwhile, and Unavailable for whom has to be
         asked again."""
+        end_at = self._end_at()
         registries = await self._reader.read()
         service = self._service(relationship, registries)
         self._check_restorable(relationship, registries)
         _log.warning("restoring a relationship", relationship=relationship, by=by.id)
-        closed = await self._child(service, "look", relationship)
+        closed = await self._child(service, "look", relationship, end_at)
         number = _number(closed)
-        rows = await self._at_owners("restore", relationship, registries, number=number)
+        rows = await self._at_owners("restore", relationship, registries, end_at, number=number)
         is_open = all(row["state"] == REGISTERED for row in rows)
         if is_open and closed.get("closed") is not False:
-            is_open = (await self._child(service, "open", relationship, number=number)).get("open") is True
+            is_open = (await self._child(service, "open", relationship, end_at, number=number)).get("open") is True
         if not is_open:
             raise RemovedMeanwhile("Look at GET /v1/references, and repeat the command that is meant.")
         _log.warning("relationship restored", relationship=relationship, by=by.id)
@@ -158,7 +165,10 @@ class Operators:
         declared = (one for document in self._catalogue().documents.values() for one in document.relationships)
         return {(one.name, one.parent) for one in declared if one.name == relationship}
 
-    async def _child(self, service: str, step: str, relationship: str, **more: Any) -> dict[str, Any]:
+    def _end_at(self) -> float:
+        return asyncio.get_running_loop().time() + SHARE * self._timeout_s
+
+    async def _child(self, service: str, step: str, relationship: str, end_at: float, **more: Any) -> dict[str, Any]:
         calls = self._calls.get(service)
         if calls is None:
             raise ServiceUnknown(
@@ -167,7 +177,7 @@ class Operators:
             )
         try:
             asked = {"relationship": relationship, **more}
-            return json_object(await calls.post(PREFIX + step, asked, timeout_s=STEP_S))
+            return json_object(await calls.post(PREFIX + step, asked, timeout_s=_step_s(end_at)))
         except NotSentError:
             raise Unavailable(
                 f"The service {service} cannot be reached, and only it can close or open {relationship}: try again, "
@@ -176,13 +186,13 @@ class Operators:
         except UpstreamError as error:
             raise problem_of(error, service) from error
 
-    async def _check_gone(self, service: str) -> None:
+    async def _check_gone(self, service: str, end_at: float) -> None:
         """Any answer, and any connection that is taken, is a sign of life."""
         calls = self._calls.get(service)
         if calls is None:
             return
         try:
-            await calls.post(PREFIX + "list", {}, timeout_s=STEP_S)
+            await calls.post(PREFIX + "list", {}, timeout_s=_step_s(end_at))
         except NotSentError:
             return
         except UpstreamError as error:
@@ -190,29 +200,40 @@ class Operators:
         raise ServiceInUse(f"{service} answers. Stop it first, or remove the relationship without serviceIsGone.")
 
     async def _at_owners(
-        self, step: str, relationship: str, registries: Registries, *, number: int | None, gone: str | None = None
+        self,
+        step: str,
+        relationship: str,
+        registries: Registries,
+        end_at: float,
+        *,
+        number: int | None,
+        gone: str | None = None,
     ) -> list[dict[str, Any]]:
-        """At the owner of every parent, and at everyone who remembers the relationship. Raises Unavailable if one of
-        these can't be asked; the others have done it then. Who is meant by an undeclared relationship only the owners
-        know, so all have to answer, except for the service that is gone."""
+        """At the owner of every parent, and at everyone who remembers the relationship, at once. Raises Unavailable if
+        one of these can't be asked; the others have done it then. Who is meant by an undeclared relationship only the
+        owners know, so all have to answer, except for the service that is gone."""
         declared = self._owners(relationship)
         wanted = {*declared, *registries.of(relationship)}
         waiting = {owner: reason for owner, reason in registries.unknown.items() if owner in wanted or not declared}
-        rows: list[dict[str, Any]] = []
-        for owner in sorted(wanted - waiting.keys()):
+        asked = {"relationship": relationship, "number": number}
+
+        async def one(owner: str) -> list[dict[str, Any]]:
             try:
-                asked = {"relationship": relationship, "number": number}
-                said = await self._calls[owner].post(PREFIX + step, asked, timeout_s=STEP_S)
-                rows += [{**row, "owner": owner} for row in read_rows(json_object(said))]
+                said = await self._calls[owner].post(PREFIX + step, asked, timeout_s=_step_s(end_at))
+                return [{**row, "owner": owner} for row in read_rows(json_object(said))]
             except UpstreamError as error:
                 waiting[owner] = f"{owner}: {error}"
-            self._registration.forget(owner)
+                return []
+            finally:
+                self._registration.forget(owner)
+
+        told = await asyncio.gather(*(one(owner) for owner in sorted(wanted - waiting.keys())))
         waiting.pop(gone or "", None)
         if waiting:
             raise Unavailable(
                 f"{relationship} is not at its end: repeat the command when all answer. {_reasons(waiting)}"
             )
-        return rows
+        return [row for rows in told for row in rows]
 
     def _owners(self, relationship: str) -> set[str]:
         """Of its parents, as they are declared now."""
@@ -223,6 +244,11 @@ class Operators:
             for one in document.relationships
             if one.name == relationship and (owner := catalogue.owners.get(one.parent)) is not None
         }
+
+
+def _step_s(end_at: float) -> float:
+    """Half of the time that is left, so that the next step has some too."""
+    return max(0.0, end_at - asyncio.get_running_loop().time()) / 2
 
 
 def _number(said: Mapping[str, Any]) -> int:

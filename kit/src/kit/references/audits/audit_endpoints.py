@@ -161,6 +161,7 @@ def _order(body: Mapping[str, Any], runtime: Runtime) -> Order:
         typed(body.get("keeps"), bool, "/keeps"),
         text_of(body, "auditId", ""),
         text_of(body, "by", ""),
+        None if body.get("match") is None else typed(body["match"], dict, "/match"),
     )
 
 
@@ -175,6 +176,7 @@ def _repairs(runtime: Runtime) -> Repairs:
         references.documents,
         service=runtime.name,
         deletions=references.deletions,
+        cascade=references.cascade,
         parts=references.parts,
         clock=runtime.clock,
     )

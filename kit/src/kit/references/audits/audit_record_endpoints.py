@@ -23,6 +23,7 @@ def record_routes(router: APIRouter) -> None:
         body = await body_of(request)
         head = {
             "_id": text_of(body, "auditId", ""),
+            "asked": None if body.get("asked") is None else texts_of(body, "asked", PAGE),
             "planned": [object_of(one, where) for one, where in items_of(body, "planned", REPORTS_MAX)],
             "services": texts_of(body, "services", PAGE),
             "unknown": texts_of(body, "unknown", PAGE),

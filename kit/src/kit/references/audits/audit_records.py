@@ -21,12 +21,15 @@ REPORTS_MAX = 2_000
 RUNNING = "running"
 DONE = "done"
 FAILED = "failed"
+_PLAN = ("asked", "planned")
 
 
 class ReferenceAudit(Record):
-    """`id` is the audit's. `planned` are the relationships of every service, `unknown` the services of which none is
-    known. `beat` counts the signs of life of who drives this service's part, the `holder`."""
+    """`id` is the audit's. `asked` are the names that its request had, none for all of them (None in a record of an
+    older version); `planned` what that came to, the relationships of every service, and `unknown` the services of which
+    none is known. `beat` counts the signs of life of who drives this service's part, the `holder`."""
 
+    asked: list[str] | None = None
     planned: list[dict[str, Any]]
     services: list[str]
     unknown: list[str]
@@ -98,7 +101,7 @@ class AuditRecords:
     async def latest(self, limit: int) -> list[dict[str, Any]]:
         """The newest first, without their plans."""
         heads = await self._heads.find({}, sort=[("startedAt", -1), ("_id", -1)], limit=min(limit, KEPT_MAX))
-        return [{name: value for name, value in head_body(one).items() if name != "planned"} for one in heads]
+        return [{name: value for name, value in head_body(one).items() if name not in _PLAN} for one in heads]
 
     async def running(self) -> list[dict[str, Any]]:
         heads = await self._heads.find({"state": RUNNING}, sort=[("startedAt", 1)], limit=KEPT_MAX)
@@ -176,6 +179,7 @@ def head_body(head: Row) -> dict[str, Any]:
     finished_at = head.get("finishedAt")
     return {
         "auditId": head["_id"],
+        "asked": head.get("asked"),
         "planned": head["planned"],
         "services": head["services"],
         "unknown": head["unknown"],
