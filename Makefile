@@ -46,7 +46,7 @@ bench: $(INSTALLED) ## the measured goals
 lint: $(INSTALLED) ## style, types, layout, drift, the compose file
 	@$(PYTHON_IN) -m deploy.lint
 
-audit: $(INSTALLED) ## every reference and the ledger, checked; fails on an orphan
+audit: $(INSTALLED) ## every reference of users, bots and staking, and the ledger; fails on an orphan
 	@$(PYTHON_IN) -m deploy.audit
 
 docs: $(INSTALLED) ## generated documents
@@ -64,5 +64,5 @@ lock: ## the lock files, with hashes and without an index address (needs uv)
 	done
 
 clean: ## everything made here but the data
-	@rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
-	@find . -name __pycache__ -type d -not -path './.data/*' -prune -exec rm -rf {} +
+	@rm -rf $(VENV) .bench .reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@find . \( -name __pycache__ -o -name '*.egg-info' \) -type d -not -path './.data/*' -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +32,7 @@ def main(
     """Exit status 0 if everything could be measured, also where a goal is missed; the table says which. What was
     measured before something failed is shown all the same."""
     console = Console(highlight=False, width=max(Console().width, 140))
+    groups = groups_of(only)
     try:
         for name in ("wrk", "nginx"):
             tool(name)
@@ -42,7 +43,7 @@ def main(
         run = Run(rounds, seconds, Path(folder), os.environ.get("MONGODB_URL"))
         rows: list[Row] = []
         try:
-            for more in measure(run, only.split(","), console):
+            for more in measure(run, groups, console):
                 rows += more
         finally:
             if rows:
@@ -51,7 +52,17 @@ def main(
                     console.print(f"written to {path}")
 
 
-def measure(run: Run, only: list[str], console: Console) -> Iterator[list[Row]]:
+def groups_of(only: str) -> list[str]:
+    """Raises BadParameter, which ends the process with status 2, for a group that there is not."""
+    groups = [one.strip() for one in only.split(",")]
+    unknown = [one for one in groups if one not in GROUPS]
+    if unknown:
+        named = ", ".join(repr(one) for one in unknown)
+        raise typer.BadParameter(f"there is no group {named}; there are {', '.join(GROUPS)}", param_hint="--only")
+    return groups
+
+
+def measure(run: Run, only: Sequence[str], console: Console) -> Iterator[list[Row]]:
     """The rows of the groups asked for, in the order of the table, each when it was measured."""
     settings = {"MONGODB_URL": run.mongodb_url} if run.mongodb_url else {"STORE_KIND": "embedded"}
     if "reads" in only:

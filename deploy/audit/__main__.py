@@ -1,4 +1,5 @@
-"""`python -m deploy.audit`: every reference and the ledger, read-only; status 1 on an orphan or a broken invariant."""
+"""`python -m deploy.audit`: every reference and the ledger, read-only; status 1 on an orphan, a relationship that could
+not be read whole, or a broken invariant, 2 if there is no store to read."""
 
 import asyncio
 import json
@@ -31,7 +32,9 @@ def main(as_json: Annotated[bool, typer.Option("--json", help="Print the whole r
     try:
         audit = asyncio.run(run(LocalSettings()))
     except (StoreUnusableError, StoreUnavailable, PortsBusyError, ValidationError) as error:
-        Console(stderr=True, highlight=False).print(f"not audited: {error}", style="bold red", markup=False)
+        Console(stderr=True, highlight=False).print(
+            f"not audited: {error}", style="bold red", markup=False, soft_wrap=True
+        )
         sys.exit(NOT_AUDITED)
     if as_json:
         sys.stdout.write(json.dumps(audit.body(), indent=2) + "\n")

@@ -7,6 +7,7 @@ from typing import Any
 
 from deploy.openapi import openapi_documents, owners
 from kit.clock import SystemClock
+from kit.problems import ForeignRows
 from kit.references.audits.audit import RECHECK_AFTER_S, audit, audit_owner
 from kit.references.audits.audit_findings import REFERENCE, OwnerReport, Relationship, Report, relationships
 from kit.references.audits.audit_sides import StoreChildSide, StoreOwnerSide, StoreParentSide
@@ -88,24 +89,33 @@ class _Platform:
 
     async def _reference(self, child_service: str, relationship: Relationship) -> Audited:
         owner = self._owners[relationship.parent]
-        report = await audit(
-            relationship,
-            children=StoreChildSide(self._stores[child_service], SystemClock()),
-            parents=StoreParentSide(self._stores[owner]),
-            recheck_after_s=self._recheck_after_s,
-        )
+        try:
+            report = await audit(
+                relationship,
+                children=StoreChildSide(self._stores[child_service], SystemClock()),
+                parents=StoreParentSide(self._stores[owner]),
+                recheck_after_s=self._recheck_after_s,
+            )
+        except ForeignRows as foreign:
+            report = Report(relationship)
+            report.cut_short(foreign.detail)
         return Audited(report, owner, child_service)
 
     async def _owner(self, service: str) -> OwnerReport:
         """A registration of a service that was added by settings alone shows as undeclared: its document isn't here."""
-        return await audit_owner(
-            service,
-            list(self._documents[service]["x-entities"]),
-            owner=StoreOwnerSide(self._stores[service]),
-            open_deletions=self._open_deletions,
-            declared={(one.name, one.parent) for _, one in self._relationships if one.kind == REFERENCE},
-            recheck_after_s=self._recheck_after_s,
-        )
+        try:
+            return await audit_owner(
+                service,
+                list(self._documents[service]["x-entities"]),
+                owner=StoreOwnerSide(self._stores[service]),
+                open_deletions=self._open_deletions,
+                declared={(one.name, one.parent) for _, one in self._relationships if one.kind == REFERENCE},
+                recheck_after_s=self._recheck_after_s,
+            )
+        except ForeignRows as foreign:
+            report = OwnerReport(service)
+            report.cut_short(foreign.detail)
+            return report
 
     async def _open_deletions(self, ids: Collection[str]) -> dict[str, bool]:
         """Each deletion is kept by the service that its id begins with."""

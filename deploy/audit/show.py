@@ -1,5 +1,7 @@
 """An audit as tables."""
 
+from collections.abc import Collection
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,8 +26,9 @@ def show_audit(audit: PlatformAudit, console: Console) -> None:
     console.print(table)
     for one in audit.references:
         _show_orphans(one, console)
+    read_here = {owner.service for owner in audit.owners}
     for owner in audit.owners:
-        _show_owner(owner, console)
+        _show_owner(owner, read_here, console)
     _show_ledger(audit, console)
     read = sum(one.report.children_read for one in audit.references)
     verdict = "no orphan, every invariant holds" if audit.is_clean else f"NOT CLEAN: {_wrong(audit)}"
@@ -63,17 +66,21 @@ def _show_orphans(one: Audited, console: Console) -> None:
         console.print(Text(line, style="red"), soft_wrap=True)
     if len(one.report.orphans) > SHOWN_MAX:
         console.print(Text(f"  and {len(one.report.orphans) - SHOWN_MAX} more", style="red"))
+    if not one.report.is_complete:
+        line = f"  {one.report.relationship.name} was not read whole: {one.report.reason}"
+        console.print(Text(line, style="red"), soft_wrap=True)
     for closure in one.report.closures[:SHOWN_MAX]:
         line = f"  closure {closure.key} is {closure.kind}: {_CLOSURES[closure.kind]}"
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
-def _show_owner(report: OwnerReport, console: Console) -> None:
+def _show_owner(report: OwnerReport, read_here: Collection[str], console: Console) -> None:
     lines = [
         f"{one.entity} {one.id} stays in {one.state}, and no open deletion brings it to an end" for one in report.stuck
     ]
     lines += [
-        f"{one.relationship} to {one.parent} is registered by {one.service}, and no known document declares it"
+        f"{one.relationship} to {one.parent} is registered by {one.service}, which "
+        + ("does not declare it" if one.service in read_here else "is not read here: ask GET /v1/references")
         for one in report.undeclared
     ]
     if not report.is_complete:

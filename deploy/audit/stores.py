@@ -18,6 +18,8 @@ ANSWER_S = 1.0
 GIVEN_ANSWER_S = 10.0
 START_S = 30.0
 STOP_S = 5.0
+EMBEDDED, MONGOD = "store", "mongod"
+"""The folders that the stores of `make up` keep below DATA_DIR."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class ReachableStore:
 
 @asynccontextmanager
 async def reachable_store(settings: LocalSettings) -> AsyncIterator[ReachableStore]:
-    """A store that answers. Raises StoreUnusableError if there is none to be had."""
+    """A store that answers. Raises StoreUnusableError if there is none to be had: none is made, or an audit of nothing
+    would find nothing wrong."""
     if settings.mongodb_url:
         if not await answers(settings.mongodb_url, GIVEN_ANSWER_S):
             raise StoreUnusableError("the store that MONGODB_URL names does not answer")
@@ -40,6 +43,8 @@ async def reachable_store(settings: LocalSettings) -> AsyncIterator[ReachableSto
     if await answers(url, ANSWER_S):
         yield ReachableStore(url, is_live=True)
         return
+    if running_state(settings.data_folder) is None:
+        _check_data(settings, EMBEDDED, MONGOD)
     try:
         with hold_lock(settings.data_folder):
             async with _own_store(settings) as own_url:
@@ -57,11 +62,21 @@ def _running_store(settings: LocalSettings) -> str:
     return f"mongodb://{address or f'127.0.0.1:{settings.store_port}'}"
 
 
+def _check_data(settings: LocalSettings, *folders: str) -> None:
+    if not any(any((settings.data_folder / one).glob("*")) for one in folders):
+        where = " or ".join(str(settings.data_folder / one) for one in folders)
+        raise StoreUnusableError(
+            f"no store answers at 127.0.0.1:{settings.store_port} (STORE_PORT), and there is no data in {where}: name "
+            "the store in MONGODB_URL, or the platform's folder in DATA_DIR"
+        )
+
+
 @asynccontextmanager
 async def _own_store(settings: LocalSettings) -> AsyncIterator[str]:
     store = choose_store(settings)
     if store.process is None:
         raise StoreUnusableError("there is no store to start")
+    _check_data(settings, MONGOD if store.replica_set else EMBEDDED)
     check_ports([store.process], settings.bind_host)
     said: list[str] = []
     child = Child(store.process, lambda _, line: said.append(line))

@@ -1,20 +1,24 @@
 """docs/errors.md: every code a client may see, from the Problem classes themselves."""
 
+import ast
 import inspect
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
 
+import gateway.server
 from deploy.local.plan import GATEWAY, SERVICES
 from kit.problems import Problem
 
 HEAD = """# Errors
 
-Made by `make docs` from the Problem classes; don't edit it.
+Made by `make docs` from the Problem classes, and from what `gateway/src/gateway/server.py` refuses before there is a
+request; don't edit it.
 
 Every refusal is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `code`, `detail`, `instance`,
 `requestId`, and `errors` (JSON pointer, code, detail) where fields are meant. Clients decide by `code`: it is stable.
-`any` stands for the gateway and every service.
+`any` stands for the gateway and every service. `relationship-unknown` and `foreign-rows` are said by services to the
+gateway alone, as the reason for which a delete waits or an audit is not complete.
 
 | code | status | raised by | title | more |
 |---|---|---|---|---|
@@ -23,8 +27,10 @@ Every refusal is `application/problem+json` (RFC 9457): `type`, `title`, `status
 
 def errors_document() -> str:
     """One row per code, in alphabetical order."""
-    rows = sorted(_row(problem) for problem in _problems())
-    return HEAD + "\n".join(dict.fromkeys(rows)) + "\n"
+    rows = {problem.code: _row(problem) for problem in _problems()}
+    for status, code, title in _before_a_request():
+        rows.setdefault(code, f"| `{code}` | {status} | gateway | {title} | The connection is closed. |")
+    return HEAD + "\n".join(row for _, row in sorted(rows.items())) + "\n"
 
 
 def _problems() -> Iterator[type[Problem]]:
@@ -39,6 +45,14 @@ def _problems() -> Iterator[type[Problem]]:
             waiting.append(subclass)
             if "code" in vars(subclass):
                 yield subclass
+
+
+def _before_a_request() -> Iterator[tuple[int, str, str]]:
+    """Status, code and title of each refusal that the gateway's server writes without a Problem."""
+    for node in ast.walk(ast.parse(inspect.getsource(gateway.server))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_refuse":
+            status, code, title = map(ast.literal_eval, node.args)
+            yield status, code, title
 
 
 def _row(problem: type[Problem]) -> str:

@@ -25,8 +25,11 @@ BALANCE = {"_id": "b1", "userId": NOBODY, "version": 1, "createdAt": AT, "update
 
 @pytest.fixture
 def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BackgroundPlatform:
-    """A platform that was never started, with its environment around this test."""
+    """A platform that does not run, with its environment around this test. Its store has a file, as every one that was
+    started once."""
     plan = BackgroundPlatform.plan(tmp_path / "data", STORE_KIND="embedded")
+    (plan.data_folder / "store").mkdir(parents=True)
+    (plan.data_folder / "store" / "kept").touch()
     monkeypatch.delenv("MONGODB_URL", raising=False)
     for name, value in plan.environment.items():
         monkeypatch.setenv(name, value)
@@ -51,6 +54,24 @@ def test_empty_store_is_clean_and_stopped_again(planned: BackgroundPlatform) -> 
     ended = audited(planned)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert processes_of(planned.data_folder) == {}
+
+
+def test_audit_where_no_platform_was_is_refused_and_leaves_nothing(tmp_path: Path, planned: BackgroundPlatform) -> None:
+    nowhere = tmp_path / "nowhere"
+    ended = audited(BackgroundPlatform(nowhere, {**planned.environment, "DATA_DIR": str(nowhere)}))
+    assert ended.returncode == 2
+    assert "there is no data in" in ended.stderr
+    assert "MONGODB_URL" in ended.stderr
+    assert not nowhere.exists()
+
+
+def test_row_without_a_text_id_is_named_and_its_relationships_are_not_called_whole(
+    planned: BackgroundPlatform,
+) -> None:
+    asyncio.run(plant("omnitrade_bots", "trading_bots", {"_id": 7, "userId": NOBODY}))
+    shown = audited(planned)
+    assert shown.returncode == 1
+    assert "trading_bots.userId was not read whole: trading_bots has a row whose _id is no text: 7" in shown.stdout
 
 
 def test_planted_orphan_is_named_and_fails_the_audit(planned: BackgroundPlatform) -> None:
@@ -87,3 +108,14 @@ def test_part_without_its_aggregate_and_a_document_stuck_in_deletion_are_named(p
     assert shown.returncode == 1
     assert f"bot_events.botId: e1 names {BOT}, absent" in shown.stdout
     assert f"users {NOBODY} stays in deleting" in shown.stdout
+
+
+def test_relationship_of_a_service_that_is_not_read_here_is_named_and_fails_nothing(
+    planned: BackgroundPlatform,
+) -> None:
+    said = {"relationship": "journals.userId", "parent": "users", "service": "journals", "state": "registered"}
+    row = {"_id": "journals.userId|users", "onDelete": "CASCADE", "registeredAt": AT, **said}
+    asyncio.run(plant("omnitrade_users", "reference_registry", row))
+    shown = audited(planned)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "journals.userId to users is registered by journals, which is not read here" in shown.stdout

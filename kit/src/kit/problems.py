@@ -117,9 +117,14 @@ class AlreadyExists(Problem):
     code = "already-exists"
     title = "It exists already"
 
+    @property
+    def is_settled(self) -> bool:
+        """False if the rival is a write that has not ended: that may come to nothing yet."""
+        return "Retry-After" not in self.headers
+
 
 class IllegalTransition(Problem):
-    """Raise with `from_`, `action` and `allowed`."""
+    """`from` is the state, `action` what was asked for, `allowed` the actions that the state allows."""
 
     status = 409
     code = "illegal-transition"
@@ -199,15 +204,30 @@ class ReferenceUnverifiable(Problem):
 
 
 class ReferenceClosed(Problem):
-    """Raise with `closed`: [{"relationship", "parent", "id"}]."""
+    """`closed` has the relationship, parent and id of each."""
 
     status = 409
     code = "reference-closed"
     title = "A document that is referred to is being deleted"
 
 
+class ForeignRows(Problem):
+    """Their `_id` is no text; the detail names one. Remove them, or store them again under a text id."""
+
+    status = 409
+    code = "foreign-rows"
+    title = "A collection has rows that no service wrote"
+
+    @classmethod
+    def of(cls, collection: str, row_id: object) -> "ForeignRows":
+        return cls(
+            f"{collection} has a row whose _id is no text: {row_id!r}. No service wrote it; remove it, or store it "
+            "again under a text id."
+        )
+
+
 class DeleteRestricted(Problem):
-    """Raise with `blocked_by`: [{"relationship", "count", "ids"}]."""
+    """`blockedBy` has per relationship the count, and up to ten ids that the caller may see."""
 
     status = 409
     code = "delete-restricted"

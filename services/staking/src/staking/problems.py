@@ -24,7 +24,7 @@ class TermsFrozen(Problem):
 
 
 class PoolNotOpen(Problem):
-    """Raise with `state`."""
+    """`state` is the pool's."""
 
     status = 409
     code = "pool-not-open"
@@ -38,7 +38,7 @@ class PoolCapacityExceeded(Problem):
 
 
 class StakeTooSmall(Problem):
-    """`errors` names the amount; `min_stake` is the least that is taken."""
+    """`errors` names the amount; `minStake` is the least that is taken."""
 
     status = 422
     code = "stake-too-small"
