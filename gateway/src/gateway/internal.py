@@ -6,9 +6,10 @@ import orjson
 
 from gateway.client import SmallAnswer, Upstream
 from gateway.headers import CONTEXTS_MAX, is_context_refused
-from gateway.upstream_errors import BadAnswerError, ContextRefusedError
+from gateway.refusals import detail_of
+from gateway.upstream_errors import BadAnswerError, ContextRefusedError, OtherVersionError
 from kit.clock import Clock, SystemClock
-from kit.context import HEADER_NAME, RequestContext, body_digest, sign_context
+from kit.context import HEADER_NAME, SKEW_S, RequestContext, body_digest, sign_context
 from kit.identity import ANONYMOUS, Caller
 from kit.ids import new_id
 from kit.telemetry import current_trace, outgoing_headers
@@ -18,6 +19,7 @@ REGISTER: Final = "/internal/references/register"
 PARENTS: Final = "/internal/references/parents"
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 CONTEXT_S: Final = 30
+NOT_UNDERSTOOD: Final = 428
 
 
 class InternalCalls:
@@ -30,15 +32,18 @@ class InternalCalls:
         self._clock = clock or SystemClock()
 
     async def post(self, path: str, value: Any, *, timeout_s: float, caller: Caller = ANONYMOUS) -> SmallAnswer:
-        """Raises UpstreamError. A replica that refuses the context is not the last to be asked."""
+        """Raises UpstreamError. A replica that refuses the context, or is of a version that does not know what is
+        asked, is not the last to be asked: it has done nothing."""
         body = orjson.dumps(value)
         headers = [("content-type", "application/json"), *self._headers("POST", path, body, timeout_s, caller)]
         for _ in range(CONTEXTS_MAX):
             answer = await self._upstream.fetch(
                 "POST", path, headers=headers, body=body, timeout_s=timeout_s, body_bytes_max=ANSWER_BYTES_MAX
             )
-            if not is_context_refused(answer.status, answer.headers):
+            if not is_context_refused(answer.status, answer.headers) and answer.status != NOT_UNDERSTOOD:
                 return answer
+        if answer.status == NOT_UNDERSTOOD and not is_context_refused(answer.status, answer.headers):
+            raise OtherVersionError(detail_of(answer.body))
         raise ContextRefusedError
 
     async def get(self, path: str, *, timeout_s: float, body_bytes_max: int) -> SmallAnswer:
@@ -56,7 +61,7 @@ class InternalCalls:
             method=method,
             path=path,
             request_id=trace.request_id if trace is not None else new_id(),
-            deadline=int((now + timeout_s) * 1000),
+            deadline=int((now + timeout_s + SKEW_S) * 1000),  # the gateway's own clock ends it
             expires_at=int(now) + CONTEXT_S,
             caller=caller,
             body_sha256=body_digest(body) if body else None,

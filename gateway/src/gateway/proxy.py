@@ -20,7 +20,7 @@ from gateway.references import ReferenceChecks, find
 from gateway.refusals import RefusedError, is_problem, pass_on
 from gateway.request import Body, Request, RequestTimeout, Routed
 from gateway.routing import Route
-from gateway.upstream_errors import UpstreamError
+from gateway.upstream_errors import OtherVersionError, UpstreamError
 from kit import strict_json
 from kit.bodies import refuse_fields
 from kit.problems import (
@@ -145,6 +145,8 @@ class Proxy:
                 raise RefusedError(answer)
             return read_plan(json_object(answer))
         except UpstreamError as error:
+            if isinstance(error, OtherVersionError):
+                self._hint(operation.service)
             raise problem_of(error, operation.service) from error
 
     async def _replayed(self, routed: Routed) -> bool:

@@ -1,6 +1,7 @@
 """Tells each owner which relationships refer to its entities, before it is asked about the first reference of one."""
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -53,12 +54,13 @@ class Registration:
         await self.ensure(owner)
         return True
 
-    def forget(self, owner: str) -> bool:
-        """The owner says that it knows nothing of a relationship, or its document changed. False if that was so a
-        moment ago already."""
+    def forget(self, owner: str, *, since: float = math.inf) -> bool:
+        """The owner says that it knows nothing of a relationship, or its document changed. Whether it is worth being
+        asked again: not if it was told anew a moment ago, unless that was after `since`, when it was asked."""
         now = asyncio.get_running_loop().time()
-        if now - self._forgotten_at.get(owner, -RETRY_S) < RETRY_S:
-            return False
+        forgotten_at = self._forgotten_at.get(owner, -math.inf)
+        if now - forgotten_at < RETRY_S:
+            return forgotten_at >= since
         self._forgotten_at[owner] = now
         self._registered.discard(owner)
         return True

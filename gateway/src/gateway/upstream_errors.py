@@ -27,3 +27,10 @@ class ContextRefusedError(UpstreamError):
 
     def __init__(self) -> None:
         super().__init__("it refuses what the gateway signs: compare their clocks, and GATEWAY_KEYS on both sides")
+
+
+class OtherVersionError(UpstreamError):
+    """The service runs a version that does not know what it was asked. It has done nothing."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"its replicas are of another version than its document{detail}")

@@ -9,11 +9,12 @@ import structlog
 
 from gateway.answers_cache import AnswersCache, Confirmed, question_key
 from gateway.catalogue import Catalogue
+from gateway.client import SmallAnswer
 from gateway.extraction import Wanted
 from gateway.internal import VALIDATE, InternalCalls, json_object
 from gateway.metrics import GatewayMetrics
 from gateway.registration import Registration
-from gateway.upstream_errors import BadAnswerError, UpstreamError
+from gateway.upstream_errors import AnswerLostError, BadAnswerError, UpstreamError
 from kit.batching import Batcher
 from kit.identity import Caller
 from kit.problems import Problem
@@ -99,8 +100,9 @@ class Validation:
         owner = self._catalogue().owners.get(wanted.parent)
         if owner is None:
             return Unverifiable(f"no service that has {wanted.parent} is known yet")
+        asked_at = asyncio.get_running_loop().time()
         outcome = await self._submit(owner, wanted, caller)
-        if isinstance(outcome, Unregistered) and self._registration.forget(owner):
+        if isinstance(outcome, Unregistered) and self._registration.forget(owner, since=asked_at):
             outcome = await self._submit(owner, wanted, caller)
         if isinstance(outcome, Confirmed) and not wanted.require:
             self._cache.put(question_key(wanted, caller), outcome, asyncio.get_running_loop().time())
@@ -144,9 +146,7 @@ class _Owner:
 
     async def _call(self, questions: list[Question]) -> list[Outcome]:
         try:
-            answer = await self._calls.post(
-                VALIDATE, {"items": [_item(*one) for one in questions]}, timeout_s=self._timeout_s
-            )
+            answer = await self._post({"items": [_item(*one) for one in questions]})
             if answer.status in _REFUSES_A_BATCH and len(questions) > 1:
                 # One question that the owner can't read must not cost the others their answers.
                 middle = len(questions) // 2
@@ -155,6 +155,13 @@ class _Owner:
         except UpstreamError as error:
             _log.warning("owner not asked", owner=self._calls.service, reason=str(error), items=len(questions))
             return [Unverifiable(f"{self._calls.service}: {error}")] * len(questions)
+
+    async def _post(self, asked: Mapping[str, Any]) -> SmallAnswer:
+        """A question changes nothing, so that of a replica that died over it the next one is asked."""
+        try:
+            return await self._calls.post(VALIDATE, asked, timeout_s=self._timeout_s)
+        except AnswerLostError:
+            return await self._calls.post(VALIDATE, asked, timeout_s=self._timeout_s)
 
 
 def _item(wanted: Wanted, caller: Caller) -> dict[str, Any]:
@@ -198,6 +205,6 @@ def _outcome(item: Any, wanted: Wanted) -> Outcome:
         raise BadAnswerError("the owner's answer has an item without an epoch or copied values")
     if any(name not in copied for name in wanted.copy):
         raise BadAnswerError("the owner's answer lacks a value that was to be copied")
-    if wanted.id is not None and found_id != wanted.id:
+    if not isinstance(found_id, str) or found_id != (wanted.id or found_id):
         raise BadAnswerError("the owner's answer is about another id")
-    return Confirmed(epoch, copied, found_id if isinstance(found_id, str) else None)
+    return Confirmed(epoch, copied, found_id)

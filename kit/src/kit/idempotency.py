@@ -83,6 +83,7 @@ class Attempt:
 
 class Idempotency:
     def __init__(self, store: Store, key: bytes, clock: Clock) -> None:
+        self._store = store
         self._records: Collection[IdempotencyRecord] = store.collection(IdempotencyRecord)
         self._key = hmac.digest(key, b"idempotency", "sha256")
         self._clock = clock
@@ -104,7 +105,7 @@ class Idempotency:
         record_id = self._digest("\0".join((*scope, key)).encode())
         fingerprint = self._digest(content)
         lease_until = self._clock.now() + timedelta(seconds=lease_s + LEASE_MARGIN_S)
-        found = await self._records.get(record_id) if replay_only else None
+        found = await self._as_of_now(record_id) if replay_only else None
         for _ in range(TRIES_MAX):
             if found is None:
                 if replay_only:
@@ -119,6 +120,11 @@ class Idempotency:
                 return attempt
             found = await self._records.get(record_id)
         raise IdempotencyRunning
+
+    async def _as_of_now(self, record_id: str) -> IdempotencyRecord | None:
+        """A deposed primary must not say that nothing was tried: the refusal that follows would be untrue."""
+        async with self._store.session(fenced=True) as session:
+            return await self._records.get(record_id, session=session)
 
     def _answer_of(self, found: IdempotencyRecord, fingerprint: str, *, replay_only: bool) -> Response | None:
         """The kept answer; None if the record may be taken over."""

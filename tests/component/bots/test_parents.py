@@ -85,4 +85,4 @@ async def test_strangers_are_told_nothing(markets: BotsService, owner: Trader, o
 
 async def test_operation_without_conditions_is_not_planned(markets: BotsService, owner: Trader) -> None:
     bot = await markets.created(owner)
-    problem(await plan(owner.client, "stopBot", bot["botId"]), 404, "not-found")
+    problem(await plan(owner.client, "stopBot", bot["botId"]), 428, "references-not-validated")

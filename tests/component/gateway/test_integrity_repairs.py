@@ -243,19 +243,19 @@ class TestRestore:
 
         await eventually(gone)
 
-    async def test_epoch_is_raised_only_for_a_parent_that_is_there_and_active(
+    async def test_epoch_is_raised_only_for_a_parent_that_is_there_and_behind_a_closure(
         self, two: AuditedPlatform, admin: Any, audit_id: str
     ) -> None:
         people, closures = two.people.store, two.office.store.rows("reference_closures")
-        deleting, absent, bare = new_id(), new_id(), new_id()
-        await people.rows("people").insert(stored(_id=deleting, _parent={"state": "deleting", "epoch": 1}))
+        ahead, absent, bare = new_id(), new_id(), new_id()
+        await people.rows("people").insert(stored(_id=ahead, _parent={"state": "active", "epoch": 5}))
         await people.rows("people").insert(stored(_id=bare))
-        for one in (deleting, absent):
+        for one in (ahead, absent):
             await closures.insert({"_id": f"{PERSON}|people|{one}", "closed": True, "epoch": 4})
-        items = [{"relationship": PERSON, "parentId": one, "action": "raise-epoch"} for one in (deleting, absent, bare)]
+        items = [{"relationship": PERSON, "parentId": one, "action": "raise-epoch"} for one in (ahead, absent, bare)]
         done = await repaired(admin, audit_id, *items)
-        assert [one["code"] for one in done] == ["in-deletion", "no-parent", "no-closure"]
-        assert {one["result"] for one in done} == {"not-repaired"}
+        assert [one["code"] for one in done] == ["above", "no-parent", "no-closure"]
+        assert [one["result"] for one in done] == ["nothing-to-do", "not-repaired", "not-repaired"]
 
     async def _ended(self, admin: Any, audit_id: str) -> dict[str, Any]:
         for _ in range(200):

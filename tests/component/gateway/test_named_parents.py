@@ -94,3 +94,21 @@ async def test_document_that_changed_under_the_plan_is_planned_for_once_more(pla
     answer = await alice.post(f"/v1/bots/{BOT}/start", headers={"if-match": '"1"'})
     problem(answer, 412, "version-mismatch")
     assert len(platform.bots.routed) == 3
+
+
+async def test_replica_of_a_version_without_the_operation_is_not_the_last_to_be_asked(
+    platform: Any, alice: Any
+) -> None:
+    """It knows nothing of the bot either way: the client must not be told that there is none."""
+    unknown = replies(428, stub_problem(428, "references-not-validated"))
+    plan = replies(200, {"version": 1, "items": []})
+    waiting = [unknown, plan, unknown, unknown]
+
+    async def in_turn(seen: Seen, reply: Any) -> None:
+        await waiting.pop(0)(seen, reply)
+
+    platform.bots.answers["POST", "/internal/references/parents"] = in_turn
+    assert (await alice.post(f"/v1/bots/{BOT}/start")).status_code == 200
+    refused = problem(await alice.post(f"/v1/bots/{BOT}/start"), 503, "unavailable")
+    assert "another version" in refused["detail"]
+    assert waiting == []

@@ -1,6 +1,7 @@
 """Owners that can't be asked, or answer nonsense: nothing is forwarded, and the client may try again."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -127,6 +128,51 @@ async def test_owner_that_forgot_is_told_again(platform: Any, alice: Any) -> Non
     platform.users.registered.clear()
     answer = await alice.post(f"/v1/balances/{ALICE}/credits", json={"amount": "1"})
     assert answer.status_code == 200
+
+
+async def test_whoever_was_asked_before_the_owner_was_told_anew_is_asked_again(platform: Any) -> None:
+    """Two requests' questions are under way when the owner has forgotten all: one has it told, for the other too."""
+    async with platform.gateway(validation_kept_s=0) as alice:
+        assert (await alice.post("/v1/bots", json=CREATE)).status_code == 200
+        told, first = len(platform.users.to(REGISTER[1])), asyncio.Event()
+        platform.users.registered.clear()
+
+        async def slow(seen: Seen, reply: Any) -> None:
+            answers = [platform.users.judged(one) for one in seen.json["items"]]
+            if not first.is_set():
+                first.set()
+                await asyncio.sleep(0.3)  # by then the other one has had the owner told
+            await reply(200, {"items": answers})
+
+        platform.users.answers[VALIDATE] = slow
+        one = asyncio.create_task(alice.post("/v1/bots", json=CREATE))
+        await first.wait()
+        other = await alice.post("/v1/bots", json={**CREATE, "userId": ALICE})
+        assert [(await one).status_code, other.status_code] == [200, 200]
+        assert len(platform.users.to(REGISTER[1])) == told + 1
+
+
+async def test_question_whose_answer_was_lost_is_asked_of_the_next_replica(platform: Any, alice: Any) -> None:
+    usual, asked = platform.users._validate, 0
+
+    async def dies_once(seen: Seen, reply: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            for connection in list(platform.users._server._state.connections):
+                connection.transport.abort()
+        else:
+            await usual(seen, reply)
+
+    platform.users.answers[VALIDATE] = dies_once
+    assert (await alice.post("/v1/bots", json=CREATE)).status_code == 200
+    assert asked == 2
+
+
+async def test_service_whose_clock_is_a_few_seconds_ahead_answers_in_time(platform: Any, alice: Any) -> None:
+    assert (await alice.post("/v1/bots", json=CREATE)).status_code == 200
+    context = platform.users.to(VALIDATE[1])[0].context
+    assert context.deadline / 1000 > time.time() + 4
 
 
 async def test_owner_that_does_not_consent_is_unverifiable_and_is_not_asked_without_end(platform: Any) -> None:

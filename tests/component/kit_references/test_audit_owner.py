@@ -5,9 +5,11 @@ from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
+from bson import ObjectId
 from mock_store import Faults
 from office import NOW, Office, attached, desk
 
+from kit.problems import ForeignRows
 from kit.references.audits.audit import audit_owner
 from kit.references.audits.audit_findings import OwnerReport
 from kit.references.audits.audit_sides import StoreOwnerSide
@@ -55,7 +57,7 @@ async def test_deletion_of_a_service_that_cannot_be_asked_is_no_finding(office: 
 
 async def test_document_that_goes_on_meanwhile_is_not_stuck(office: Office, faults: Faults) -> None:
     moved = await in_deletion(office, "deleting")
-    second_look = faults.add("hold", "find", "desks", skip=1)
+    second_look = faults.add("hold", "find", "desks", skip=3)  # both ends, and the first look
     auditing = asyncio.create_task(audited(office))
     await second_look.gate.reached.wait()
     await office.store.rows("desks").update_one(
@@ -98,8 +100,37 @@ async def test_epoch_is_raised_above_what_is_given_and_never_lowered(office: Off
     row = await office.row(one)
     assert row is not None
     assert row["_parent"] == {"state": "active", "epoch": 6}
-    assert await side.raise_epoch("desks", await in_deletion(office, "deleting"), 3) == "in-deletion"
     assert await side.raise_epoch("desks", "nobody", 3) == "absent"
+
+
+@pytest.mark.parametrize("state", ["deleting", "purging"])
+async def test_epoch_is_raised_in_deletion_too_which_stays_what_it_is(office: Office, state: str) -> None:
+    """Its deletion waits for this: a closure is ahead of what the restored owner knows."""
+    side, one = StoreOwnerSide(office.store), await in_deletion(office, state, "office.open")
+    plan = [{"relationship": "tickets.deskId", "service": "office", "onDelete": "RESTRICT"}]
+    await office.store.rows("desks").update_one({"_id": one}, {"$set": {"_parent.plan": plan}})
+    assert await side.raise_epoch("desks", one, 3) == "raised"
+    row = await office.store.rows("desks").find_one({"_id": one})
+    assert row is not None
+    assert row["_parent"] == {"state": state, "epoch": 4, "deletion": "office.open", "plan": plan}
+
+
+async def test_epoch_of_another_deletion_is_not_raised(office: Office, faults: Faults) -> None:
+    one = await in_deletion(office, "deleting", "office.first")
+    held = faults.add("hold", "update_one", "desks")
+    raising = asyncio.create_task(StoreOwnerSide(office.store).raise_epoch("desks", one, 3))
+    await held.gate.reached.wait()
+    await office.store.rows("desks").update_one({"_id": one}, {"$set": {"_parent.deletion": "office.second"}})
+    held.gate.open()
+    assert await raising == "changed"
+
+
+async def test_row_that_no_service_wrote_is_named_instead_of_passed_over(office: Office) -> None:
+    side = StoreOwnerSide(office.store)
+    assert (await side.in_deletion("desks", "", 10)).found == ()
+    await office.store.rows("desks").insert({"_id": ObjectId(), "name": "by hand"})
+    with pytest.raises(ForeignRows, match=r"desks has a row whose _id is no text: ObjectId"):
+        await side.in_deletion("desks", "", 10)
 
 
 async def test_epoch_that_changes_meanwhile_is_not_overwritten(office: Office, faults: Faults) -> None:

@@ -104,7 +104,7 @@ async def test_owner_refuses_what_it_does_not_delete(people: Client) -> None:
     wanted = {"operationId": "deleteCard", "pathParameters": {"cardId": new_id()}}
     for step, body, status in [
         ("begin", wanted, 404),
-        ("plan", {**wanted, "operationId": "createCard"}, 404),
+        ("plan", {**wanted, "operationId": "createCard"}, 428),
         ("resume", {"deletionId": "people.1"}, 404),
         ("refuse", {**ATTEMPT, "blockedBy": []}, 404),
         ("purge", {**ATTEMPT, "plan": []}, 404),

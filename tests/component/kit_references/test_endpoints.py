@@ -131,7 +131,7 @@ async def test_service_names_the_parents_that_an_operation_has_conditions_on(
     }
     unknown = await gateway.post(PARENTS, json={**asked, "pathParameters": {"deskId": new_id()}})
     assert unknown.status_code == 404
-    assert (await gateway.post(PARENTS, json={**asked, "operationId": "createDesk"})).status_code == 404
+    assert (await gateway.post(PARENTS, json={**asked, "operationId": "createDesk"})).status_code == 428
 
 
 async def test_document_publishes_entities_and_digests(office: GatewayStandIn) -> None:

@@ -189,6 +189,24 @@ class TestChanges:
         with pytest.raises(Unavailable):
             await changing
 
+    async def test_change_that_a_helper_committed_and_somebody_changed_over_is_not_refused_for_certain(
+        self, office: Office, faults: Faults
+    ) -> None:
+        one = await _created(office)
+        look = faults.add("hold", "find", "reference_closures")
+        changing = asyncio.create_task(office.references.change(one, {"state": "busy"}))
+        await look.gate.reached.wait()
+        other = office.again()
+        assert await other.references.change(one, {"name": "other"}) is None
+        current = await office.store.collection(Desk).get(one.id)
+        assert current is not None
+        assert current.state == "busy"
+        assert await other.references.change(current, {"state": "free"}) is not None
+        await office.close(PERSON, "people", one.person_id)
+        look.gate.open()
+        with pytest.raises(Unavailable):
+            await changing
+
 
 async def test_rerun_of_a_create_finds_its_own_document_by_its_id(office: Office) -> None:
     one = desk()
@@ -225,3 +243,19 @@ async def test_document_that_a_helper_committed_and_somebody_changed_is_known_as
     assert await other.references.change(one, {"state": "busy"}) is not None
     removal.gate.open()
     await creating
+
+
+async def test_create_that_a_helper_committed_and_somebody_changed_is_not_refused(
+    office: Office, faults: Faults
+) -> None:
+    one = desk(name="n")
+    look = faults.add("hold", "find", "reference_closures")
+    creating = asyncio.create_task(office.references.create(one, attached(one)))
+    await look.gate.reached.wait()
+    rival, other = desk(name="n", person_id=one.person_id), office.again()
+    with pytest.raises(DuplicateKey):
+        await other.references.create(rival, attached(rival))
+    assert await other.references.change(one, {"state": "busy"}) is not None
+    await office.close(PERSON, "people", one.person_id)
+    look.gate.open()
+    assert await creating == one

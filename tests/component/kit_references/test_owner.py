@@ -9,7 +9,8 @@ from office import NOW, ROOM_ID, Case, Desk, Office, attached, desk
 
 from kit.identity import Caller
 from kit.ids import new_id
-from kit.references.declaration import CASCADE, RESTRICT
+from kit.references import registry
+from kit.references.declaration import CASCADE, RESTRICT, DeclarationError
 from kit.references.owner import KEPT_S, Answer, Question
 from kit.references.registry import Application, Consent
 
@@ -163,6 +164,29 @@ class TestRegistry:
     async def test_relationship_of_one_service_is_not_anothers(self, office: Office, stored: Desk) -> None:
         (refused,) = await office.references.registry.register("bank", [Application(VISIT, "desks", CASCADE)], NOW)
         assert refused.code == "of-another"
+
+    async def test_service_whose_own_relationship_is_anothers_does_not_start(self, office: Office) -> None:
+        await office.store.rows("reference_registry").update_one(
+            {"_id": "tickets.deskId|desks"}, {"$set": {"service": "bureau"}}
+        )
+        with pytest.raises(DeclarationError, match=r"tickets\.deskId -> desks: .*bureau.*reference_registry"):
+            await office.again().references.start()
+
+    async def test_service_with_one_relationship_too_many_of_its_own_does_not_start(
+        self, office: Office, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(registry, "REFERRING_MAX", 1)
+        await office.again().references.start()
+        await office.store.rows("reference_registry").delete_many({"parent": "desks"})
+        await office.references.registry.register("shop", [Application(VISIT, "desks", CASCADE)], NOW)
+        with pytest.raises(DeclarationError, match=r"tickets\.deskId -> desks: 1 relationships.*DELETE"):
+            await office.again().references.start()
+
+    async def test_service_starts_without_the_relationship_that_an_operator_removed(self, office: Office) -> None:
+        await office.references.registry.remove("tickets.deskId", NOW)
+        await office.again().references.start()
+        pair = ("tickets.deskId", "desks")
+        assert await office.references.registry.registered({pair}) == set()
 
     async def test_what_an_operator_removed_stays_removed(self, office: Office, stored: Desk) -> None:
         await office.store.rows("reference_registry").update_one(

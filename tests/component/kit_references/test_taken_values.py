@@ -1,18 +1,29 @@
 """Two that want one value, or one id: duplicate keys against documents and against intents."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
 import pytest
 from mock_store import Faults
 from office import CARD, NOW, Desk, Office, attached, desk
 
+from kit.documents import Record
 from kit.ids import new_id
 from kit.problems import AlreadyExists, ReferenceNotFound, Unavailable
-from kit.references import create_recovery
+from kit.references import change_recovery, create_recovery
 from kit.references.attached import Attached
-from kit.store import DuplicateKey
+from kit.store import DuplicateKey, index
 
 pytestmark = pytest.mark.anyio
+
+
+class DeskOfOldIndex(Record):
+    """An index of desks as an older version declared it."""
+
+    class Settings:
+        name = "desks"
+        indexes: ClassVar = [index("name", unique=True)]
 
 
 async def test_value_of_a_document_names_the_index(office: Office) -> None:
@@ -109,6 +120,61 @@ async def test_after_its_time_an_intent_is_answered_with_retry_after(
     assert [error.pointer for error in refused.value.errors] == ["/name"]
 
 
+@pytest.mark.parametrize("way", ["update", "update_and_get", "bulk_update", "replace"])
+async def test_plain_update_that_meets_an_intent_is_answered_with_retry_after(office: Office, way: str) -> None:
+    first, second = await _intent_of_somebody(office)
+    wanted = second.model_copy(update={"name": "m"})
+    await office.references.create(wanted, attached(wanted))
+    desks = office.store.collection(Desk)
+    where, update = {"_id": wanted.id}, {"$set": {"name": "n"}}
+    ways: dict[str, Callable[[], Awaitable[Any]]] = {
+        "update": lambda: desks.update(where, update),
+        "update_and_get": lambda: desks.update_and_get(where, update),
+        "bulk_update": lambda: desks.bulk_update([(where, update)]),
+        "replace": lambda: desks.replace(where, second),
+    }
+    with pytest.raises(AlreadyExists) as refused:
+        await ways[way]()
+    assert refused.value.headers["Retry-After"] == "1"
+    assert [error.pointer for error in refused.value.errors] == ["/name"]
+    await office.store.rows("desks").update_one({"_id": first.id}, {"$unset": {"_intent": ""}})
+    with pytest.raises(DuplicateKey) as taken:
+        await ways[way]()
+    assert taken.value.fields == ("personId", "name")
+
+
+class TestUndeclaredIndex:
+    async def test_change_that_breaks_it_is_refused(self, office: Office, undeclared: Desk) -> None:
+        office.faults.calls.clear()
+        with pytest.raises(DuplicateKey):
+            await _rename(office, undeclared)
+        assert office.faults.count("bulk_write", "desks") == 2 + change_recovery.COLLISIONS_MAX
+        assert await office.intents() == []
+
+    async def test_change_whose_client_has_left_ends(
+        self, office: Office, undeclared: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(change_recovery, "COLLISIONS_MAX", 10_000)
+        looking = office.faults.add("hold", "find_one", "desks")
+        changing = asyncio.create_task(_rename(office, undeclared))
+        await looking.gate.reached.wait()
+        changing.cancel()
+        await asyncio.wait([changing])
+        looking.gate.open()
+        async with asyncio.timeout(5):
+            while await office.intents():
+                await asyncio.sleep(0.01)
+
+    @pytest.fixture
+    async def undeclared(self, office: Office) -> Desk:
+        """A desk, beside another with the name "taken", in a store where names are unique over all persons."""
+        made = [desk(name="taken"), desk(name="free")]
+        for one in made:
+            await office.references.create(one, attached(one))
+        await office.store.prepare([DeskOfOldIndex])
+        return made[1]
+
+
 async def test_many_at_once_give_each_its_own_answer(office: Office) -> None:
     person = new_id()
     many = [desk(name=name, person_id=person) for name in ("a", "b", "a")]
@@ -116,6 +182,11 @@ async def test_many_at_once_give_each_its_own_answer(office: Office) -> None:
     given = Attached([one for each in many for one in attached(each).references])
     results = await office.references.create_many(many, given)
     assert [type(result) for result in results] == [Desk, Desk, AlreadyExists, ReferenceNotFound]
+
+
+async def _rename(office: Office, one: Desk) -> Desk | None:
+    changed = one.model_copy(update={"card_id": new_id()})
+    return await office.references.change(one, {"name": "taken", "cardId": changed.card_id}, attached=attached(changed))
 
 
 async def _intent_of_somebody(office: Office) -> tuple[Desk, Desk]:

@@ -1,6 +1,8 @@
 """What the store's refusals mean: whether a write may have taken effect decides what may be answered."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
 
 import pytest
 from pymongo.errors import (
@@ -75,4 +77,31 @@ class WithoutSessions:
 async def test_cluster_without_causally_consistent_sessions_is_refused() -> None:
     motor: Any = WithoutSessions()
     with pytest.raises(UnsuitableStore, match=r"references can't be kept on it: Sessions are not supported"):
+        await StoreClient(motor, causal=True)._prove_majority_reads()
+
+
+class WithoutTimes:
+    """A cluster's driver, for a server whose answers carry no operationTime."""
+
+    cluster_time: ClassVar = {"clusterTime": 1}
+    operation_time = None
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator["WithoutTimes"]:
+        yield self
+
+    async def start_session(self, **_: Any) -> Any:
+        return self._session()
+
+    def get_database(self, *_: Any, **__: Any) -> Any:
+        return {"system.version": self}
+
+    async def find_one(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@pytest.mark.anyio
+async def test_cluster_that_does_not_tell_operation_times_is_refused() -> None:
+    motor: Any = WithoutTimes()
+    with pytest.raises(UnsuitableStore, match="operationTime"):
         await StoreClient(motor, causal=True)._prove_majority_reads()

@@ -15,17 +15,17 @@ from kit.references.works import (
     SENDINGS_MAX,
     Judge,
     closed_problem,
-    still_taken,
     uncertain,
 )
 from kit.store import DuplicateKey, Store
-from kit.store.collisions import find_collision
+from kit.store.collisions import find_collision, still_taken
 from kit.store.hidden import INTENT, TOKEN, is_create_intent
 from kit.store.rows import Row
 
 if TYPE_CHECKING:
     from kit.references.changing import Change, Changer
 
+COLLISIONS_MAX = 4
 MOVED = object()
 """The result of a change whose document is not at its version any more."""
 
@@ -59,31 +59,41 @@ class ChangeRecovery(Recovery["Change"]):
             await self._help(slot)
 
     async def collided(self, work: "Change") -> None:
-        """The commit broke a unique index: against a document that is the answer, against an intent not yet."""
+        """The commit broke a unique index: against a document that is the answer, against an intent not yet. Where no
+        rival is left it is committed again, after COLLISIONS_MAX refused: the store may have a unique index that is
+        not declared."""
         until = asyncio.get_running_loop().time() + HELP_S
         after = work.patch.applied(work.before)
-        while True:
+        work.collisions += 1
+        refusal: Exception = DuplicateKey(collection=self._changer.plan.name)
+        while not work.left():
             collision = await find_collision(self._rows, self._changer.plan.document_type, after, stored=True)
             if collision is None:
+                if work.collisions > COLLISIONS_MAX:
+                    break
+                await asyncio.sleep(HELP_PAUSE_S)
                 self._changer.commit(work)
                 return
             if not is_create_intent(collision.other):
-                await self.abandon(work, DuplicateKey(collision.fields, collection=self._changer.plan.name))
-                return
+                refusal = DuplicateKey(collision.fields, collection=self._changer.plan.name)
+                break
+            refusal = still_taken(collision.fields)
             if asyncio.get_running_loop().time() >= until:
-                await self.abandon(work, still_taken(collision.fields))
-                return
+                break
             if not await finish_create(self._rows, self._closures, collision.other):
                 await asyncio.sleep(HELP_PAUSE_S)
+        await self.abandon(work, refusal)
 
     async def _is_done(self, work: "Change") -> bool:
-        """Whether this sending took effect. If not, its slot is gone now, unless its writing is lost."""
+        """Whether this sending took effect. If not, its slot is gone now, unless its writing is lost. Raises
+        Unavailable if that can't be told any more."""
         for _ in range(READS_MAX):
             async with self._store.session(work.moment) as session:
                 cleared = await clear_slot(self._rows, work.id, work.token, session=session)
                 row = None
                 if not cleared:
-                    row = await self._rows.find_one({"_id": work.id}, fields=[TOKEN, INTENT], session=session)
+                    fields = [TOKEN, INTENT, "version"]
+                    row = await self._rows.find_one({"_id": work.id}, fields=fields, session=session)
             if cleared:
                 work.lost.discard(work.token)
             if row is None:
@@ -93,6 +103,8 @@ class ChangeRecovery(Recovery["Change"]):
                 return True
             slot = slot_of(row)
             if slot is None or slot.token != work.token:
+                if _is_overtaken(work, row):
+                    raise uncertain()
                 return False
         raise Unavailable("The change could not be settled; try again.")
 
@@ -125,8 +137,7 @@ class ChangeRecovery(Recovery["Change"]):
             await self._resend(work)
 
     def _moved(self, work: "Change", row: Row | None) -> None:
-        """A slot that was committed by a helper, and then by another change over it, has left no trace to read."""
-        overtaken = row is not None and work.was_committed and row.get("version", 0) > work.version + 1
+        overtaken = row is not None and work.was_committed and _is_overtaken(work, row)
         if work.lost or overtaken:
             work.refuse(uncertain())
         else:
@@ -152,6 +163,11 @@ class ChangeRecovery(Recovery["Change"]):
         except DuplicateKey:
             pass
         return await clear_slot(self._rows, slot.document_id, slot.token)
+
+
+def _is_overtaken(work: "Change", row: Row) -> bool:
+    """A slot that was committed, by a helper perhaps, and then by another change over it, has left no trace to read."""
+    return bool(row.get("version", 0) > work.version + 1)
 
 
 def in_deletion(row: Row) -> NotFound | Unavailable:

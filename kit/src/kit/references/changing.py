@@ -42,6 +42,7 @@ class Change(Work):
         self.patch = patch
         self.slot: Slot | None = None
         self.was_committed = False  # a commit was sent, whatever came of it
+        self.collisions = 0  # commits that broke a unique index
 
     def send(self, now: datetime) -> tuple[Filter, Filter]:
         """The slot of a new sending."""

@@ -13,11 +13,10 @@ from kit.references.works import (
     SENDINGS_MAX,
     Judge,
     closed_problem,
-    still_taken,
     uncertain,
 )
 from kit.store import DuplicateKey, Store
-from kit.store.collisions import Collision, find_collision
+from kit.store.collisions import Collision, find_collision, still_taken
 from kit.store.hidden import CREATE, INTENT, INTENT_KIND, TOKEN, is_create_intent
 from kit.store.rows import Row, Rows
 from kit.store.sessions import Session
@@ -64,19 +63,26 @@ class CreateRecovery(Recovery["Create"]):
             )
 
     async def _is_done(self, work: "Create") -> bool:
-        """Whether this sending became a document. If not, nothing is left of it now, but for an insert that is lost."""
+        """Whether this sending became a document, by now perhaps with the token of a later change. If not, nothing is
+        left of it now, but for an insert that is lost."""
         for _ in range(READS_MAX):
             async with self._store.session(work.moment) as session:
                 removed = await remove_intent(self._rows, work.id, work.token, session=session)
-                row = None if removed else await self._own_row(work, work.token, session)
+                row = None if removed else await self._row(work, session)
             if removed:
                 work.lost.discard(work.token)
             if row is None:
                 return False
+            if row.get(TOKEN) != work.token:
+                return not is_create_intent(row) and _is_same(row, work.base)
             work.lost.discard(work.token)
             if not is_create_intent(row):
                 return True
         raise Unavailable("The write could not be settled; try again.")
+
+    async def _row(self, work: "Create", session: Session | None) -> Row | None:
+        fields = [TOKEN, INTENT_KIND, "version", "createdAt"]
+        return await self._rows.find_one({"_id": work.id}, fields=fields, session=session)
 
     async def _own_row(self, work: "Create", token: str, session: Session | None) -> Row | None:
         return await self._rows.find_one({"_id": work.id, TOKEN: token}, fields=[TOKEN, INTENT_KIND], session=session)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
-from kit.problems import NotFound
+from kit.problems import ReferencesNotValidated
 from kit.references.declaration import OnDelete
 from kit.references.internal_routes import RELATIONSHIPS_MAX
 from kit.references.owner import QUESTIONS_MAX, Answer, Question
@@ -53,7 +53,7 @@ def reference_router(planners: Mapping[str, Planner]) -> APIRouter:
         body = await body_of(request)
         planner = planners.get(text_of(body, "operationId", ""))
         if planner is None:
-            raise NotFound("The operation has no conditions on parents.")
+            raise ReferencesNotValidated("This version has no such operation with conditions on parents.")
         path_parameters = object_of(body.get("pathParameters", {}), "/pathParameters")
         plan = await planner(runtime, caller, path_parameters, body.get("body"))
         return json_response(plan.body())

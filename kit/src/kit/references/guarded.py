@@ -27,9 +27,10 @@ from kit.references.registry import Consent, ReferenceRegistration, Registry
 from kit.references.removal import Removal
 from kit.references.slots import Patch
 from kit.references.tasks import Tasks
-from kit.references.works import Judge, taken_errors
+from kit.references.works import Judge
 from kit.store import DuplicateKey, Store
 from kit.store.codec import from_row, to_row, to_stored_value
+from kit.store.collisions import taken_errors
 
 E = TypeVar("E", bound=Entity)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kit.documents import Entity, Record, Stored
-from kit.references.declaration import SEPARATOR, OnDelete, Reference
+from kit.references.declaration import SEPARATOR, DeclarationError, OnDelete, Reference
 from kit.store import DuplicateKey, Store
 from kit.store.rows import Filter, Row
 from kit.store.sessions import Session
@@ -100,7 +100,8 @@ class Registry:
 
     async def register_own(self, now: datetime) -> None:
         """This service's references to its own entities; before the first write of one, so that a delete always sees
-        them."""
+        them. One that an operator removed stays removed, and its writes are refused. Raises DeclarationError for any
+        other refusal: a service that goes on all the same would write what no delete asks for."""
         own = [
             application(reference, target.entity, {*target.match.values(), *target.copy.values()})
             for entity in self._entities.values()
@@ -108,7 +109,10 @@ class Registry:
             for target in reference.targets()
             if target.entity in self._entities
         ]
-        await self.register(self._service, own, now)
+        refused = [one for one in await self.register(self._service, own, now) if one.code != REMOVED]
+        if refused:
+            said = " ".join(f"{one.relationship} -> {one.parent}: {one.detail}" for one in refused)
+            raise DeclarationError(f"References of {self._service} to its own entities can't be registered. {said}")
 
     async def registered(
         self, pairs: Collection[tuple[str, str]], *, session: Session | None = None
@@ -203,7 +207,11 @@ class Registry:
                 await self._rows.count({"parent": wish.parent, "state": REGISTERED}, limit=REFERRING_MAX)
                 == REFERRING_MAX
             ):
-                return Refusal(wish.relationship, "too-many", f"{REFERRING_MAX} relationships refer to {wish.parent}.")
+                detail = (
+                    f"{REFERRING_MAX} relationships refer to {wish.parent}; remove those that nobody declares any more "
+                    "(DELETE /v1/references/{relationship})."
+                )
+                return Refusal(wish.relationship, "too-many", detail)
             try:
                 await self._rows.insert(row)
             except DuplicateKey:
@@ -217,7 +225,11 @@ class Registry:
         if known["state"] != REGISTERED:
             return Refusal(relationship, "removed", f"{relationship} was removed; only an operator registers it again.")
         if known["service"] != wish["service"]:
-            return Refusal(relationship, "of-another", f"{relationship} belongs to the service {known['service']}.")
+            detail = (
+                f"{relationship} belongs to the service {known['service']}: name the service so again, or, if it is "
+                f"{wish['service']} now for good, set `service` of {known['_id']} in {NAME} to that."
+            )
+            return Refusal(relationship, "of-another", detail)
         if known["onDelete"] != wish["onDelete"]:
             await self._rows.update_one(
                 {"_id": known["_id"], "state": REGISTERED}, {"$set": {"onDelete": wish["onDelete"]}}

@@ -62,7 +62,8 @@ ReferableBy = Anyone | Self | OwnerField | Roles
 class EntityRules:
     """`key` is the id's name on the wire ("botId"). `exposes` are immutable fields, not personal, that `match` and
     `copy` may name; `conditions` are fields that `require` may name; `composite` is a natural key's fields, which are
-    exposed too. All are stored names.
+    exposed too. All are stored names. `visible_to` may read the document, if others than those who may refer to it: a
+    delete that it blocks names it to them.
     """
 
     key: str
@@ -70,13 +71,23 @@ class EntityRules:
     exposes: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     composite: tuple[str, ...] | None = None
+    visible_to: tuple[ReferableBy, ...] | None = None
 
     def readable(self) -> frozenset[str]:
         """The fields that `match` and `copy` may name."""
         return frozenset({"_id", *self.exposes, *(self.composite or ())})
 
     def allow(self, caller: Caller, row: Mapping[str, Any]) -> bool:
+        """Whether the caller may refer to it."""
         return any(rule.allows(caller, row) for rule in self.referable_by)
+
+    @property
+    def readers(self) -> tuple[ReferableBy, ...]:
+        return self.referable_by if self.visible_to is None else self.visible_to
+
+    def show(self, caller: Caller, row: Mapping[str, Any]) -> bool:
+        """Whether the caller may know of it."""
+        return any(rule.allows(caller, row) for rule in self.readers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
-from kit.problems import AlreadyExists, FieldError, ReferenceClosed, Unavailable
+from kit.problems import ReferenceClosed, Unavailable
 from kit.references.closures import Closed, Closures
 from kit.references.owner import LocalOwner, Question
 from kit.references.plans import look_keys, named_by
@@ -145,19 +145,6 @@ def closed_problem(closures: Sequence[Closed]) -> ReferenceClosed:
         else "A document that this one refers to is being deleted."
     )
     return ReferenceClosed(detail, closed=named)
-
-
-def still_taken(fields: Sequence[str]) -> AlreadyExists:
-    return AlreadyExists(
-        "The value is held by a write that has not ended yet; try again.",
-        errors=taken_errors(fields),
-        headers={"Retry-After": "1"},
-    )
-
-
-def taken_errors(fields: Sequence[str]) -> list[FieldError]:
-    """One error, at the last field of the index: those before it are its scope (a name is unique per user)."""
-    return [FieldError(f"/{field}", "already-exists", "The value is taken.") for field in fields[-1:]]
 
 
 def uncertain() -> Unavailable:

@@ -124,11 +124,17 @@ class StoreClient:
             async with causal_session(self._motor) as session:
                 probe = self._motor.get_database("admin", read_concern=ReadConcern("majority"))["system.version"]
                 await probe.find_one({}, session=session.raw)
+                is_told = session.moment is not None
         except PyMongoError as error:
             raise UnsuitableStore(
                 "The store is a cluster without majority reads in causally consistent sessions, so references "
                 f"can't be kept on it: {error}"
             ) from error
+        if not is_told:
+            raise UnsuitableStore(
+                "The store is a cluster that does not say at what time an operation took effect (operationTime), so no "
+                "read can be made to come after a write, and references can't be kept on it."
+            )
 
 
 class Store:

@@ -4,8 +4,9 @@ of creates, which are not documents yet."""
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from kit.problems import AlreadyExists
 from kit.store.codec import from_row, to_row
-from kit.store.collisions import find_collision, unique_fields
+from kit.store.collisions import find_collision, still_taken, unique_fields
 from kit.store.errors import DuplicateKey, UnguardedWrite
 from kit.store.hidden import INTENT_KIND, NOT_AN_INTENT, is_create_intent
 from kit.store.rows import Filter, Row, Rows
@@ -31,8 +32,8 @@ class Collection(Generic[D]):
     def name(self) -> str:
         return self._rows.name
 
-    async def get(self, document_id: str) -> D | None:
-        row = await self._rows.find_one({"_id": document_id})
+    async def get(self, document_id: str, *, session: Session | None = None) -> D | None:
+        row = await self._rows.find_one({"_id": document_id}, session=session)
         return None if row is None or is_create_intent(row) else from_row(self.document_type, row)
 
     async def find_one(self, where: Filter) -> D | None:
@@ -101,7 +102,8 @@ class Collection(Generic[D]):
         return sorted(await self._rows.insert_many([to_row(document) for document in documents]))
 
     async def update(self, where: Filter, update: Filter) -> bool:
-        """One document; whether it matched. Raises DuplicateKey."""
+        """One document; whether it matched. Raises DuplicateKey, and AlreadyExists with Retry-After while a create that
+        has not ended holds the value."""
         self._refuse_references(update)
         try:
             return await self._rows.update_one(self._visible(where), update)
@@ -109,7 +111,7 @@ class Collection(Generic[D]):
             raise await self._explained_update(where, update) from error
 
     async def update_and_get(self, where: Filter, update: Filter) -> D | None:
-        """The document as it is after the update, None if none matched. Raises DuplicateKey."""
+        """The document as it is after the update, None if none matched. Raises as `update` does."""
         self._refuse_references(update)
         try:
             row = await self._rows.find_one_and_update(self._visible(where), update)
@@ -124,7 +126,8 @@ class Collection(Generic[D]):
         return await self._rows.update_many(self._visible(where), update)
 
     async def bulk_update(self, updates: Sequence[tuple[Filter, Filter]]) -> int:
-        """Each update on one document, in any order; how many matched. Raises DuplicateKey once the others are done."""
+        """Each update on one document, in any order; how many matched. Raises as `update` does, once the others
+        are done."""
         for _, update in updates:
             self._refuse_references(update)
         if not updates:
@@ -135,7 +138,8 @@ class Collection(Generic[D]):
         return done.matched
 
     async def replace(self, where: Filter, document: D) -> bool:
-        """One document as a whole, but for its key, its references and kit's hidden fields, which stay."""
+        """One document as a whole, but for its key, its references and kit's hidden fields, which stay. Raises as
+        `update` does."""
         row = to_row(document)
         fields = [
             field.alias or name for name, field in self.document_type.model_fields.items() if name != "revision_id"
@@ -188,17 +192,19 @@ class Collection(Generic[D]):
                     f"{operator} of {self.name}.{min(named)}, a reference: only References.change may, which guards it"
                 )
 
-    async def _explained(self, row: Row, *, stored: bool) -> DuplicateKey:
+    async def _explained(self, row: Row, *, stored: bool) -> DuplicateKey | AlreadyExists:
         collision = await find_collision(self._rows, self.document_type, row, stored=stored)
+        if collision is not None and is_create_intent(collision.other):
+            return still_taken(collision.fields)
         return DuplicateKey(collision.fields if collision else (), collection=self.name)
 
     async def _refuse_silent_duplicate(self, where: Filter, update: Filter) -> None:
         """The embedded store answers None, as if nothing had matched, if the update breaks a unique index."""
         explained = await self._explained_update(where, update)
-        if explained.fields:
+        if isinstance(explained, AlreadyExists) or explained.fields:
             raise explained
 
-    async def _explained_update(self, where: Filter, update: Filter) -> DuplicateKey:
+    async def _explained_update(self, where: Filter, update: Filter) -> DuplicateKey | AlreadyExists:
         before = await self._rows.find_one(self._visible(where))
         if before is None:
             return DuplicateKey(collection=self.name)

@@ -1,9 +1,11 @@
-"""Which unique index a row breaks. Stores tell it differently or not at all, so the declared indexes are asked."""
+"""Which unique index a row breaks, and how that is said. Stores tell it differently or not at all, so the declared
+indexes are asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.problems import AlreadyExists, FieldError
 from kit.store.indexes import index_fields, is_unique
 from kit.store.rows import Row, Rows
 from kit.store.sessions import Session
@@ -45,3 +47,17 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def still_taken(fields: Sequence[str]) -> AlreadyExists:
+    """The value is an intent's, which is no answer yet."""
+    return AlreadyExists(
+        "The value is held by a write that has not ended yet; try again.",
+        errors=taken_errors(fields),
+        headers={"Retry-After": "1"},
+    )
+
+
+def taken_errors(fields: Sequence[str]) -> list[FieldError]:
+    """One error, at the last field of the index: those before it are its scope (a name is unique per user)."""
+    return [FieldError(f"/{field}", "already-exists", "The value is taken.") for field in fields[-1:]]

@@ -2,10 +2,12 @@
 so that no deposed primary answers it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from kit.clock import Clock
+from kit.problems import ForeignRows
 from kit.references import closures, registry
 from kit.references.audits.audit import PAGE, ChildPage, ClosurePage, DeletionPage
 from kit.references.audits.audit_findings import (
@@ -24,7 +26,7 @@ from kit.references.audits.audit_findings import (
 )
 from kit.references.declaration import SEPARATOR, intent_key
 from kit.references.deletes import deletion_records, parts
-from kit.references.deletes.parent_states import ParentAt, ParentState, parent_at
+from kit.references.deletes.parent_states import ParentState, parent_at
 from kit.references.slots import IN_DELETION
 from kit.schemas import format_timestamp
 from kit.store import Store
@@ -41,6 +43,8 @@ class StoreChildSide:
         self._clock = clock
 
     async def page(self, relationship: Relationship, after: str, limit: int) -> ChildPage:
+        if after == "":
+            await check_ids(self._store, relationship.child)
         rows = await self._find(relationship.child, {"_id": {"$gt": after}}, _fields(relationship), limit)
         return ChildPage(_children(relationship, rows), _last(rows, limit))
 
@@ -124,8 +128,6 @@ class StoreParentSide:
 
 
 class StoreOwnerSide:
-    """`service` is the one whose database it is."""
-
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -140,6 +142,8 @@ class StoreOwnerSide:
         return [registered_of(row) for row in rows]
 
     async def in_deletion(self, entity: str, after: str, limit: int) -> DeletionPage:
+        if after == "":
+            await check_ids(self._store, entity)
         async with self._store.session(fenced=True) as session:
             rows = await self._store.rows(entity).find(
                 {"_id": {"$gt": after}}, fields=[PARENT_STATE], sort=[("_id", 1)], limit=limit, session=session
@@ -169,22 +173,36 @@ class StoreOwnerSide:
         return await rows.update_one(same, {"$set": {"validatedAt": now}})
 
     async def raise_epoch(self, entity: str, parent_id: str, above: int) -> str:
-        """ "raised", "above" if it is already, "in-deletion" or "absent"; by compare-and-set, "changed" if that met
-        another one."""
+        """ "raised", "above" if it is already, or "absent"; by compare-and-set, "changed" if that met another one.
+
+        In deletion too, which may be waiting for just this: it stays in its state, with its deletion and plan. Nobody
+        is misled: whoever has the old epoch misses the row and reads it anew, closures are written again at the new
+        one, and only what is active is confirmed to writers."""
         async with self._store.session(fenced=True) as session:
             row = await self._store.rows(entity).find_one({"_id": parent_id}, session=session)
         if row is None or is_create_intent(row):
             return "absent"
         at = parent_at(row)
-        if at.state is not ParentState.ACTIVE:
-            return "in-deletion"
         if at.epoch > above:
             return "above"
-        raised = ParentAt(ParentState.ACTIVE, above + 1).stored()
-        done = await self._store.rows(entity).update_one(
-            {"_id": parent_id, **at.filter()}, {"$set": {PARENT_STATE: raised}}
-        )
+        where: Row = {"_id": parent_id, **at.filter()}
+        if at.deletion is not None:
+            where[f"{PARENT_STATE}.deletion"] = at.deletion
+        raised = replace(at, epoch=above + 1).stored()
+        done = await self._store.rows(entity).update_one(where, {"$set": {PARENT_STATE: raised}})
         return "raised" if done else "changed"
+
+
+async def check_ids(store: Store, collection: str) -> None:
+    """Raises ForeignRows if a row's `_id` is no text, as of one that was put there by hand: no page would have it. All
+    other types sort before or after text, so both ends tell."""
+    async with store.session(fenced=True) as session:
+        for direction in (1, -1):
+            ends = await store.rows(collection).find(
+                {}, fields=["_id"], sort=[("_id", direction)], limit=1, session=session
+            )
+            if ends and not isinstance(ends[0]["_id"], str):
+                raise ForeignRows.of(collection, ends[0]["_id"])
 
 
 def registered_of(row: Row) -> Registered:

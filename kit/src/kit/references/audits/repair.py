@@ -10,15 +10,16 @@ import structlog
 
 from kit.clock import Clock
 from kit.documents import Entity, Part, Record, Stored
-from kit.problems import NotFound
+from kit.problems import FieldError, InvalidRequest, NotFound
 from kit.references import closures
 from kit.references.audits.audit_findings import PART, Child, Relationship
 from kit.references.declaration import SEPARATOR, intent_key
+from kit.references.deletes.cascading import Cascade
 from kit.references.deletes.deleting import DeletePlan
 from kit.references.deletes.deletions import CHANGED, Deletions
 from kit.references.deletes.parts import Parts
 from kit.references.slots import NOT_IN_DELETION
-from kit.store import DuplicateKey, Index, Store, index
+from kit.store import Index, Store, index
 from kit.store.hidden import INTENT_KIND, NOT_AN_INTENT, is_create_intent
 from kit.store.rows import Row
 
@@ -31,6 +32,8 @@ QUARANTINED = "quarantined"
 DELETING = "deleting"
 GONE = "gone"
 AS_REPORTED = "as-reported"
+TOO_MANY_PARTS = "too-many-parts"
+NEVER_DELETED = "never-deleted"
 _log = structlog.get_logger("kit.repair")
 
 
@@ -52,7 +55,8 @@ class QuarantinedRow(Record):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be removed: the child as it was reported, by whom, and whether a copy is kept."""
+    """What is to be removed: the child as it was reported, by whom, and whether a copy is kept. `match` is what the
+    parent was compared with when it was judged, by the parent's names; None: not said."""
 
     relationship: Relationship
     child_id: str
@@ -60,6 +64,7 @@ class Order:
     keeps: bool
     audit_id: str
     by: str
+    match: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -92,12 +97,14 @@ class Repairs:
         *,
         service: str,
         deletions: Deletions,
+        cascade: Cascade,
         parts: Parts,
         clock: Clock,
     ) -> None:
         self._store = store
         self._service = service
         self._deletions = deletions
+        self._cascade = cascade
         self._parts = parts
         self._clock = clock
         self._quarantine = store.rows(NAME)
@@ -115,7 +122,8 @@ class Repairs:
         return (CHANGED, None) if child is None else (AS_REPORTED, child)
 
     async def carry_out(self, order: Order) -> Repaired:
-        """Tried again if the document changes meanwhile, as long as it names the parent that was reported."""
+        """Tried again if the document changes meanwhile, as long as it names the parent that was reported, and holds
+        what it was judged by. Raises InvalidRequest for one that can't be repaired like this."""
         for _ in range(TRIES_MAX):
             row = await self._row(order)
             if row is None:
@@ -123,7 +131,7 @@ class Repairs:
             if self._as_reported(order, row) is None:
                 return Repaired(CHANGED)
             if order.keeps:
-                await self._keep(order, order.relationship.child, row, order.key)
+                await self._keep(order, order.relationship.child, {order.key: row})
             repaired = await self._remove(order, row)
             if repaired is not None:
                 _log.info("orphan repaired", **order.said(), result=repaired.result, deletion=repaired.deletion_id)
@@ -132,15 +140,17 @@ class Repairs:
 
     def _as_reported(self, order: Order, row: Row) -> Child | None:
         child = None if is_create_intent(row) else order.relationship.named_by(row)
-        return child if child is not None and child.parent_id == order.parent_id else None
+        if child is None or child.parent_id != order.parent_id:
+            return None
+        return child if order.match is None or dict(order.match) == dict(child.match) else None
 
     async def _row(self, order: Order) -> Row | None:
         async with self._store.session(fenced=True) as session:
             return await self._store.rows(order.relationship.child).find_one({"_id": order.child_id}, session=session)
 
     async def _remove(self, order: Order, row: Row) -> Repaired | None:
-        """None if the document is another by now. One that others may refer to goes the way of every delete, with
-        itself as the root."""
+        """None if the document is another by now. One that others may refer to, or that a relationship is registered to
+        from before, goes the way of every delete, with itself as the root."""
         relationship, child = order.relationship, order.relationship.child
         where: dict[str, Any] = {name: row.get(name) for name in relationship.child_fields()}
         done = Repaired(QUARANTINED if order.keeps else REMOVED)
@@ -151,7 +161,9 @@ class Repairs:
             where["version"] = row["version"]
         if order.keeps:
             await self._keep_parts(order)
-        if self._rules[child].referable_by:
+        async with self._store.session(fenced=True) as session:
+            is_leaf = await self._cascade.is_leaf(child, session)
+        if not is_leaf:
             return await self._begin_delete(order, where)
         await self._parts.announce(child, [order.child_id])
         removed = await self._store.rows(child).delete_one(
@@ -163,44 +175,63 @@ class Repairs:
         return done
 
     async def _begin_delete(self, order: Order, where: Mapping[str, Any]) -> Repaired | None:
+        child = order.relationship.child
+        if self._rules[child].composite is not None:
+            detail = f"{child} has a natural key, so a delete can't find what refers to it: retire it, or correct it."
+            raise InvalidRequest(detail, errors=[FieldError("/childId", NEVER_DELETED, detail)])
         plan = DeletePlan(order.child_id, where)
         try:
-            standing = await self._deletions.begin(self._service, order.relationship.child, plan, order.by)
+            standing = await self._deletions.begin(self._service, child, plan, order.by)
         except NotFound:
             return Repaired(GONE)
         return None if standing.state == CHANGED else Repaired(DELETING, standing.deletion_id or standing.other)
 
-    async def _keep(self, order: Order, collection: str, row: Row, key: str) -> None:
-        """The copy is of the row that will be removed: one that was kept in an earlier try is replaced."""
-        kept: Row = {
-            "_id": key,
-            "collection": collection,
-            "documentId": row["_id"],
-            "row": dict(row),
-            "audit": order.audit_id,
-            "by": order.by,
-            "at": self._clock.now(),
-        }
-        try:
-            await self._quarantine.insert(kept)
-        except DuplicateKey:
-            await self._quarantine.replace_one({"_id": key}, kept)
+    async def _keep(self, order: Order, collection: str, page: Mapping[str, Row]) -> None:
+        """Copies of rows by the ids that the copies get. They are of what will be removed: those of an earlier try stay
+        if they are the same, so that a repeat goes on where it stopped, and are replaced if not."""
+        if not page:
+            return
+        said = {"audit": order.audit_id, "by": order.by, "at": self._clock.now()}
+        there = await self._quarantine.find({"_id": {"$in": list(page)}}, fields=["row", "audit"], limit=len(page))
+        known = {copy["_id"]: copy for copy in there}
+        copies: list[Row] = [
+            {"_id": key, "collection": collection, "documentId": row["_id"], "row": dict(row), **said}
+            for key, row in page.items()
+        ]
+        missing = [copy for copy in copies if copy["_id"] not in known]
+        taken = await self._quarantine.insert_many(missing) if missing else ()
+        outdated = [copy for copy in copies if copy["_id"] in known and known[copy["_id"]]["row"] != copy["row"]]
+        for copy in (*outdated, *(missing[position] for position in sorted(taken))):
+            await self._quarantine.replace_one({"_id": copy["_id"]}, copy)
+        of_another = [key for key, copy in known.items() if copy["audit"] != order.audit_id]
+        if of_another:
+            await self._quarantine.update_many({"_id": {"$in": of_another}}, {"$set": said})
 
     async def _keep_parts(self, order: Order) -> None:
-        """At most PARTS_PAGES_MAX pages of each kind."""
+        """At most PARTS_PAGES_MAX pages of each kind. Raises InvalidRequest if there are more: none is removed that
+        was not copied."""
         for entity, collection, field in self._part_fields:
             if entity != order.relationship.child:
                 continue
             rows, after = self._store.rows(collection), ""
+            steps = (order.relationship.name, order.child_id, collection)
             for _ in range(PARTS_PAGES_MAX):
                 where: Mapping[str, Any] = {field: order.child_id, "_id": {"$gt": after}}
                 page = await rows.find(where, sort=[("_id", 1)], limit=PARTS_PAGE)
-                for row in page:
-                    steps = (order.relationship.name, order.child_id, collection, row["_id"])
-                    await self._keep(order, collection, row, SEPARATOR.join(steps))
+                await self._keep(order, collection, {SEPARATOR.join((*steps, row["_id"])): row for row in page})
                 if len(page) < PARTS_PAGE:
                     break
                 after = page[-1]["_id"]
+            else:
+                raise _too_many_parts(collection)
+
+
+def _too_many_parts(collection: str) -> InvalidRequest:
+    detail = (
+        f"It has {PARTS_PAGE * PARTS_PAGES_MAX} documents in {collection} or more, too many to be copied here: copy "
+        "them with the store's own tools, then remove it without a copy."
+    )
+    return InvalidRequest(detail, errors=[FieldError("/keeps", TOO_MANY_PARTS, detail)])
 
 
 async def closure_epoch(store: Store, relationship: str, parent: str, parent_id: str) -> int | None:

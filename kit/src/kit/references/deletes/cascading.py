@@ -60,7 +60,7 @@ class Cascade:
             found = await rows.find(
                 naming.children(parent_ids), fields=[PARENT_STATE], limit=BATCH_MAX, session=session
             )
-            is_leaf = await self._is_leaf(naming.child, session)
+            is_leaf = await self.is_leaf(naming.child, session)
         more = len(found) == BATCH_MAX
         if not found or rule not in (CASCADE, SET_NULL):
             return Applied()
@@ -91,8 +91,9 @@ class Cascade:
         await self._parts.remove(entity, [one.id for one in doomed])
         return removed
 
-    async def _is_leaf(self, entity: str, session: Session | None) -> bool:
-        """Nobody may refer to it, nor could before this version."""
+    async def is_leaf(self, entity: str, session: Session | None) -> bool:
+        """Nobody may refer to it, nor could before this version. `session` is fenced: what an older view lacks would be
+        taken for missing."""
         return entity in self._leaves and not await self._registry.relationships_to(entity, session=session)
 
     async def _set_null(self, rows: Rows, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row]) -> int:

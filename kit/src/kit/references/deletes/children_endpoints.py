@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
-from kit.problems import NotFound
+from kit.problems import ForeignRows, NotFound
 from kit.references.deletes.cascading import BATCH_MAX, Doomed
 from kit.references.deletes.closing import CLOSURES_MAX, Closing
 from kit.references.deletes.deletion_endpoints import rule_of
@@ -60,6 +60,9 @@ async def apply(request: Request, runtime: RuntimeDep) -> Response:
     naming = runtime.references.namings.find(text_of(body, "relationship", ""), text_of(body, "parent", ""))
     deletion_id = text_of(body, "deletionId", "")
     done = await runtime.references.cascade.apply(naming, _ids(body), rule_of(body, ""), deletion_id)
+    for one in done.forced:
+        if not isinstance(one.id, str):  # a row of no service's
+            raise ForeignRows.of(naming.child, one.id)
     return json_response(
         {
             "child": naming.child,

@@ -75,12 +75,12 @@ class Closer:
             return None
         rows = self._store.rows(naming.child)
         async with self._store.session(fenced=True) as session:
-            fields = [rule.field for rule in naming.rules.referable_by if isinstance(rule, OwnerField)]
+            fields = [rule.field for rule in naming.rules.readers if isinstance(rule, OwnerField)]
             some = await rows.find(where, fields=fields, limit=IDS_LOOKED_AT_MAX, session=session)
         if not some:
             return None
         count = len(some) if len(some) < IDS_LOOKED_AT_MAX else await rows.count(where, limit=COUNT_MAX)
-        seen = [row["_id"] for row in some if naming.rules.allow(caller, row)]
+        seen = [str(row["_id"]) for row in some if naming.rules.show(caller, row)]  # a row may be of no service's
         return Blocked(naming.relationship, max(count, 1), tuple(sorted(seen)[:IDS_MAX]))
 
     async def reopen(self, wanted: Sequence[Closing]) -> None:

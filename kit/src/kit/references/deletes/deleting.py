@@ -68,14 +68,22 @@ def refuse_direct() -> NoReturn:
 
 
 def deleted_entities(document: Mapping[str, Any]) -> dict[str, str]:
-    """By operation id, the entity that it deletes. Raises DeclarationError for an entity that is not here."""
+    """By operation id, the entity that it deletes. Raises DeclarationError for an entity that is not here, and for one
+    with a natural key: a delete looks for what names the parent's id, and who refers by such a key does not."""
     found: dict[str, str] = {}
+    entities = document.get("x-entities", {})
     for path, item in document.get("paths", {}).items():
         entity = item.get("delete", {}).get(DELETES)
         if entity is None:
             continue
-        if entity not in document.get("x-entities", {}):
+        if entity not in entities:
             raise DeclarationError(f"DELETE {path}: {DELETES} names {entity}, which is no entity here")
+        natural = entities[entity].get("composite")
+        if natural:
+            raise DeclarationError(
+                f"DELETE {path}: {DELETES} names {entity}, which has a natural key ({', '.join(natural)}), so a delete "
+                "would not find who refers to it: retire it by a state of its own instead"
+            )
         found[item["delete"]["operationId"]] = entity
     return found
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
-from kit.problems import NotFound
+from kit.problems import ReferencesNotValidated
 from kit.references.declaration import OnDelete
 from kit.references.deletes.deleting import DeletePlan, Deleter
 from kit.references.deletes.deletions import referring
@@ -47,7 +47,8 @@ class _Deleters:
         entity, found = await self._planned(runtime, caller, await body_of(request))
         relationships = await runtime.references.registry.relationships_to(entity)
         told = [referring(one) for one in relationships]
-        return json_response({"entity": entity, "id": found.id, "relationships": told})
+        in_deletion = await runtime.references.deletions.is_in_deletion(entity, found.id)
+        return json_response({"entity": entity, "id": found.id, "relationships": told, "inDeletion": in_deletion})
 
     async def begin(self, request: Request, runtime: RuntimeDep, caller: CallerDep) -> Response:
         entity, found = await self._planned(runtime, caller, await body_of(request))
@@ -58,7 +59,7 @@ class _Deleters:
         operation_id = text_of(body, "operationId", "")
         deleter = self._deleters.get(operation_id)
         if deleter is None:
-            raise NotFound("The operation deletes nothing.")
+            raise ReferencesNotValidated("This version has no such operation that deletes.")
         if_match = None if body.get("ifMatch") is None else number_of(body, "ifMatch", "")
         values = object_of(body.get("pathParameters"), "/pathParameters")
         parameters = {name: text_of(values, name, "/pathParameters") for name in values}

@@ -74,7 +74,7 @@ async def ensure_records(runtime: Runtime, bots: Sequence[TradingBot], attached:
     there = {row["_id"] for row in rows}
     missing = [_new_record(runtime, bot) for bot in bots if bot.id not in there]
     for made in await runtime.references.create_many(missing, attached):
-        if isinstance(made, Problem) and not (isinstance(made, AlreadyExists) and not made.headers):
+        if isinstance(made, Problem) and not (isinstance(made, AlreadyExists) and made.is_settled):
             raise made
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from kit.documents import Entity, Part
 from kit.ids import Id
-from kit.references.rules import EntityRules, PartOf
+from kit.references.rules import EntityRules, OwnerField, PartOf, Roles
 from kit.store.indexes import index
 from staking.references import BalanceUserRef
 
@@ -19,7 +19,9 @@ class TokenBalance(Entity):
     `has_entries` is set, by a guarded change, before the first movement: from then on the user can't be deleted.
     """
 
-    rules: ClassVar[EntityRules] = EntityRules(key="balanceId", referable_by=())
+    rules: ClassVar[EntityRules] = EntityRules(
+        key="balanceId", referable_by=(), visible_to=(OwnerField("userId"), Roles("treasury", "admin"))
+    )
 
     edition: int = 1
     user_id: BalanceUserRef

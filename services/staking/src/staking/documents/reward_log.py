@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from kit.documents import Entity
-from kit.references.rules import EntityRules
+from kit.references.rules import EntityRules, OwnerField, Roles
 from kit.store.indexes import index
 from staking.references import RewardSourceRef, RewardUserRef
 
@@ -13,7 +13,9 @@ class RewardLog(Entity):
     """`_id` of what a stake earned is made from the stake and the period, so that nothing is logged twice. `amount` is
     in units of 1e-8 OMNI. Pending, a bonus is seen by nobody: its movement makes it credited, or it is removed."""
 
-    rules: ClassVar[EntityRules] = EntityRules(key="logId", referable_by=())
+    rules: ClassVar[EntityRules] = EntityRules(
+        key="logId", referable_by=(), visible_to=(OwnerField("userId"), Roles("treasury", "admin"))
+    )
 
     user_id: RewardUserRef
     source_type: str

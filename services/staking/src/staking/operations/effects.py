@@ -106,9 +106,10 @@ class Effects:
         await self._campaigns.update(where, {"$set": changes, "$inc": {"version": 1, EDITION: 1}})
 
     async def _write(self, logs: list[RewardLog]) -> None:
-        """A log that is there already was written by an earlier run."""
+        """A log that is there already was written by an earlier run. One that another run has begun is not there yet:
+        this effect is carried out again."""
         for result in await self._references.create_many(logs):
-            if isinstance(result, Problem) and not isinstance(result, AlreadyExists):
+            if isinstance(result, Problem) and not (isinstance(result, AlreadyExists) and result.is_settled):
                 raise result
 
 
