@@ -7,14 +7,12 @@ may have made. Of the request only a keyed digest is kept, of the answer what a 
     no record -> running -> done        a final answer: kept and replayed
                  running -> (removed)   a refusal in the first run that is not final: nothing was written
                  running -> released    an outcome nobody knows, or such a refusal in a later run: id and digest stay
-    released, or running with its lease run out -> running, with a new token and the same id, unless what had that id
-                                                   was deleted since
+    released, or running with its lease run out -> running, with a new token and the same id
 """
 
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable
 from collections.abc import Collection as Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +28,6 @@ from kit.ids import new_id
 from kit.problems import (
     FieldError,
     IdempotencyMismatch,
-    IdempotencyResourceDeleted,
     IdempotencyRunning,
     InvalidRequest,
     ReferencesNotValidated,
@@ -85,13 +82,8 @@ class Attempt:
 
 
 class Idempotency:
-    """`has_removed` tells by id whether a document was deleted: a retry must not make it again."""
-
-    def __init__(
-        self, store: Store, key: bytes, clock: Clock, *, has_removed: Callable[[str], Awaitable[bool]]
-    ) -> None:
+    def __init__(self, store: Store, key: bytes, clock: Clock) -> None:
         self._store = store
-        self._has_removed = has_removed
         self._records: Collection[IdempotencyRecord] = store.collection(IdempotencyRecord)
         self._key = hmac.digest(key, b"idempotency", "sha256")
         self._clock = clock
@@ -105,8 +97,7 @@ class Idempotency:
         `lease_s` is how long the attempt may take.
 
         Raises InvalidRequest for a malformed key, IdempotencyMismatch, IdempotencyRunning, and if `replay_only`
-        ReferencesNotValidated where no try was made yet, Unavailable where one was whose outcome nobody knows;
-        IdempotencyResourceDeleted.
+        ReferencesNotValidated where no try was made yet, Unavailable where one was whose outcome nobody knows.
         """
         if not _KEY.match(key):
             refused = FieldError(f"/{HEADER_NAME}", "bad-format", "Send 1 to 255 visible ASCII characters.")
@@ -163,8 +154,6 @@ class Idempotency:
         return Attempt(record_id, record.resource_id, record.token, first=True)
 
     async def _take_over(self, found: IdempotencyRecord, lease_until: datetime) -> Attempt | None:
-        if await self._has_removed(found.resource_id):
-            raise IdempotencyResourceDeleted("Use a new key to make another.")
         token = new_id()
         taken = await self._records.update(
             {"_id": found.id, "token": found.token, "state": found.state},

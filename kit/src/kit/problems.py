@@ -162,14 +162,6 @@ class IdempotencyRunning(Problem):
     retry_after_s = 1
 
 
-class IdempotencyResourceDeleted(Problem):
-    """The same id must not come back: what has referred to it knows that it is gone."""
-
-    status = 409
-    code = "idempotency-resource-deleted"
-    title = "What the first request with this idempotency key made was deleted since"
-
-
 class RateLimited(Problem):
     status = 429
     code = "rate-limited"

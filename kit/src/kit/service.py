@@ -170,9 +170,7 @@ class _Plan:
             await references.start()
             stack.push_async_callback(references.stop)
             runtime = Runtime(self.name, self.settings, store, references, self.clock, cursor_key)
-            idempotency = Idempotency(
-                store, cursor_key, self.clock, has_removed=references.deletions.records.has_removed
-            )
+            idempotency = Idempotency(store, cursor_key, self.clock)
             self.runtime = app.state.runtime = runtime
             stack.callback(self._forget)
             if self.on_start is not None:

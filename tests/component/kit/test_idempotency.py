@@ -15,7 +15,6 @@ from kit.clock import FixedClock
 from kit.idempotency import KEPT_H, PURGE_BATCH, Idempotency, IdempotencyRecord
 from kit.ids import is_id, new_id
 from kit.problems import RateLimited, Unavailable
-from kit.references.deletes.deletion_records import DeletionRecords
 from kit.store import StoreClient
 
 pytestmark = pytest.mark.anyio
@@ -195,7 +194,7 @@ async def test_records_are_purged_after_their_time_in_batches(tmp_path: Path) ->
     client, clock = mock_client(), FixedClock(NOW)
     store = client.database("omnitrade_notes")
     await store.prepare([IdempotencyRecord])
-    keeper = Idempotency(store, b"k" * 32, clock, has_removed=DeletionRecords(store, clock=clock).has_removed)
+    keeper = Idempotency(store, b"k" * 32, clock)
 
     def record(age: timedelta) -> IdempotencyRecord:
         return IdempotencyRecord(

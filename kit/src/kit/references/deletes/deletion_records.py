@@ -52,7 +52,7 @@ class ReferenceDeletion(Record):
 
     class Settings:
         name = NAME
-        indexes: ClassVar[tuple[Index, ...]] = (index("open"), index("finishedAt"), index("documentId"))
+        indexes: ClassVar[tuple[Index, ...]] = (index("open"), index("finishedAt"))
 
 
 class DeletionRecords:
@@ -89,12 +89,6 @@ class DeletionRecords:
             return await self._rows.find_one({"_id": deletion_id}, session=session)
         async with self._store.session(fenced=True) as own:
             return await self._rows.find_one({"_id": deletion_id}, session=own)
-
-    async def has_removed(self, document_id: str) -> bool:
-        """Whether a document of this id was deleted, as the root of its delete, in the last KEPT_DAYS."""
-        async with self._store.session(fenced=True) as session:
-            where = {"documentId": document_id, "state": DONE}
-            return await self._rows.find_one(where, fields=["_id"], session=session) is not None
 
     async def unfinished(self) -> list[Row]:
         """Those first of which nobody has said anything for longest: where there are too many, each has its turn."""
