@@ -1,7 +1,7 @@
 """Ports: which are taken, and which are free for a platform beside another one."""
 
 import errno
-import random
+import secrets
 import socket
 import time
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ PORT_POLL_S = 0.1
 # Below the range from which systems give ports to outgoing connections, so that none of those takes one in between.
 FREE_PORTS = range(20_000, 32_000)
 FREE_TRIES_MAX = 500
+_random = secrets.SystemRandom()
 
 
 class PortsBusyError(Exception):
@@ -60,7 +61,7 @@ def _check_distinct(plans: Sequence[ProcessPlan]) -> None:
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     """Distinct ports on which nothing listens at this moment."""
     found: list[int] = []
-    for candidate in random.sample(FREE_PORTS, FREE_TRIES_MAX):
+    for candidate in _random.sample(FREE_PORTS, FREE_TRIES_MAX):
         if not is_busy(host, candidate):
             found.append(candidate)
         if len(found) == count:

@@ -6,7 +6,6 @@ A stub verifies the gateway's context as a service does, remembers each request,
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from deploy.local.ports import free_ports
 from kit.context import RequestContext, verify_context
 
 Json = dict[str, Any]
@@ -231,10 +231,7 @@ def replies(status: int, value: Any = None, headers: Mapping[str, str] | None = 
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 class HttpServer:
