@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from audited_platform import AuditedPlatform, audited_platform
+from deleting_platform import DeletingPlatform, deleting_platform
+from stub_deletes import StubDeletes
 from stub_platform import ACCOUNT, ADMIN, ALICE, BOB, BOBS_ACCOUNT, KEYS, STAKE, Issuer, bots_document, users_document
 from stub_registry import StubRegistries
 from stub_services import Stub, free_port, replies, serving
@@ -96,6 +98,23 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
 async def alice(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
     async with platform.gateway() as client:
         yield client
+
+
+@pytest.fixture
+def deletes(platform: Any) -> StubDeletes:
+    """A gateway that is started after this coordinates the deletes of users."""
+    document = users_document()
+    document["paths"]["/v1/users/{userId}"]["delete"]["x-reference-delete"] = "users"
+    platform.users.document = document
+    platform.settings |= {"delete_wait_s": 0.3, "delete_sweep_interval_s": 0.05, "delete_idle_s": 0.2}
+    return StubDeletes(platform.users, platform.bots)
+
+
+@pytest.fixture
+async def deleting(tmp_path: Path, anyio_backend: str) -> AsyncIterator[DeletingPlatform]:
+    """Real services instead of stubs, for deletes."""
+    async with deleting_platform(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

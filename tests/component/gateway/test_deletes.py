@@ -1,28 +1,20 @@
 """A client's DELETE over two real services: how it is answered, followed, joined, refused, and brought to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 from api import pointers, problem
-from deleting_platform import DeletingPlatform, deleting_platform, followed
+from deleting_platform import DeletingPlatform, followed
 from people_service import stored
-from stub_platform import ADMIN, ALICE, BOB
+from stub_platform import ADMIN, ALICE, BOB, UNKNOWN
 
 from kit.references.deletes.cascading import BATCH_MAX
 
 pytestmark = pytest.mark.anyio
 
 ASYNC = {"Prefer": "respond-async, wait=10"}
-
-
-@pytest.fixture
-async def deleting(tmp_path: Path, anyio_backend: str) -> AsyncIterator[DeletingPlatform]:
-    async with deleting_platform(tmp_path) as made:
-        yield made
 
 
 class TestAnswer:
@@ -158,12 +150,13 @@ class TestServiceDown:
             await followed(alice, answer, "done")
         assert await deleting.left(deleting.office, "desks") == []
 
-    async def test_deletes_that_do_not_need_it_go_on(self, deleting: DeletingPlatform, eventually: Any) -> None:
+    async def test_deletes_that_do_not_need_it_go_on(self, deleting: DeletingPlatform) -> None:
         await deleting.person()
         await deleting.badge()
         registry = deleting.people.store.rows("reference_registry")
         async with deleting.gateway() as alice:
-            await eventually(lambda: registry.find_one({"_id": "logs.sourceId|cards"}))
+            wish = {"cardId": UNKNOWN, "door": "12", "name": "desk"}
+            problem(await alice.post("/v1/desks", json=wish), 422, "reference-not-found")  # all is registered by now
             await deleting.office.down()
             await registry.update_many({"service": "office"}, {"$set": {"state": "removed"}})
             assert (await alice.delete(f"/v1/people/{ALICE}")).status_code == 204

@@ -1,14 +1,11 @@
 """Deletes that meet what a restore or a hand in the database left: they say for what they wait, and end."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import httpx
 import pytest
 from api import problem
 from audits import AUDITS, ended
 from bson import ObjectId
-from deleting_platform import DeletingPlatform, deleting_platform, followed
+from deleting_platform import DeletingPlatform, followed
 from people_service import stored
 from stub_platform import ADMIN, ALICE
 
@@ -16,12 +13,6 @@ pytestmark = pytest.mark.anyio
 
 CARD = "desks.cardId"
 NEWER = 3
-
-
-@pytest.fixture
-async def deleting(tmp_path: Path, anyio_backend: str) -> AsyncIterator[DeletingPlatform]:
-    async with deleting_platform(tmp_path) as made:
-        yield made
 
 
 async def ahead(deleting: DeletingPlatform, key: str) -> None:

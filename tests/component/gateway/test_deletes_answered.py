@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from api import pointers, problem
 from stub_deletes import DELETION, OWNER, StubDeletes
-from stub_platform import ALICE, users_document
+from stub_platform import ALICE
 from stub_services import Seen
 
 pytestmark = pytest.mark.anyio
@@ -14,15 +14,6 @@ pytestmark = pytest.mark.anyio
 PATH = f"/v1/users/{ALICE}"
 BLOCK = {"relationship": "trading_bots.userId", "count": 1, "ids": ["b1"]}
 BLOCKED = (200, {"stale": [], "blockedBy": [BLOCK], "rules": []})
-
-
-@pytest.fixture
-def deletes(platform: Any) -> StubDeletes:
-    document = users_document()
-    document["paths"]["/v1/users/{userId}"]["delete"]["x-reference-delete"] = "users"
-    platform.users.document = document
-    platform.settings |= {"delete_wait_s": 0.3, "delete_sweep_interval_s": 0.05, "delete_idle_s": 0.2}
-    return StubDeletes(platform.users, platform.bots)
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """Deletes that another delete has come before: it takes the document along, leaves it behind, or is refused itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from api import problem
-from deleting_platform import DeletingPlatform, deleting_platform, followed
+from deleting_platform import DeletingPlatform, followed
 from stub_deletes import DELETION, OWNER, StubDeletes
-from stub_platform import ADMIN, ALICE, BOB, users_document
+from stub_platform import ADMIN, ALICE, BOB
 from stub_services import Json
 
 pytestmark = pytest.mark.anyio
@@ -21,24 +19,9 @@ GONE = (404, {"status": 404, "code": "not-found", "title": "t"})
 
 
 @pytest.fixture
-def deletes(platform: Any) -> StubDeletes:
-    document = users_document()
-    document["paths"]["/v1/users/{userId}"]["delete"]["x-reference-delete"] = "users"
-    platform.users.document = document
-    platform.settings |= {"delete_wait_s": 0.3, "delete_sweep_interval_s": 0.05, "delete_idle_s": 0.2}
-    return StubDeletes(platform.users, platform.bots)
-
-
-@pytest.fixture
 async def alice(platform: Any, deletes: StubDeletes) -> Any:
     async with platform.gateway() as client:
         yield client
-
-
-@pytest.fixture
-async def deleting(tmp_path: Path, anyio_backend: str) -> AsyncIterator[DeletingPlatform]:
-    async with deleting_platform(tmp_path) as made:
-        yield made
 
 
 def overtaken(deletes: StubDeletes) -> tuple[int, Json]:

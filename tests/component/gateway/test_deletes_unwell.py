@@ -7,7 +7,7 @@ import httpx
 import pytest
 from api import problem
 from stub_deletes import CHILD, DELETION, OWNER, StubDeletes
-from stub_platform import ALICE, BOB, users_document
+from stub_platform import ALICE, BOB
 from stub_services import Json, Seen
 
 pytestmark = pytest.mark.anyio
@@ -26,15 +26,6 @@ NONSENSE: list[tuple[int, Any]] = [
     (404, {"status": 404, "code": "not-found", "detail": "no route"}),
     (409, {"status": 409, "code": "relationship-unknown", "detail": "not declared"}),
 ]
-
-
-@pytest.fixture
-def deletes(platform: Any) -> StubDeletes:
-    document = users_document()
-    document["paths"]["/v1/users/{userId}"]["delete"]["x-reference-delete"] = "users"
-    platform.users.document = document
-    platform.settings |= {"delete_wait_s": 0.3, "delete_sweep_interval_s": 0.05, "delete_idle_s": 0.2}
-    return StubDeletes(platform.users, platform.bots)
 
 
 @pytest.fixture
