@@ -21,14 +21,12 @@ from gateway.refusals import RefusedError, is_problem, pass_on
 from gateway.request import Body, Request, RequestTimeout, Routed
 from gateway.routing import Route
 from gateway.upstream_errors import OtherVersionError, UpstreamError
-from kit import strict_json
-from kit.bodies import refuse_fields
+from kit.bodies import parse_content, refuse_fields
 from kit.problems import (
     NotFound,
     ReferenceClosed,
     ReferenceConditionFailed,
     ReferenceNotFound,
-    UnsupportedMediaType,
 )
 from kit.queries import check_query
 
@@ -207,14 +205,7 @@ def _value(routed: Routed) -> Any:
 
 def _parsed(routed: Routed) -> Any:
     """The body's value, None for an empty one. Raises InvalidRequest, UnsupportedMediaType."""
-    body = routed.body.first
-    if not body:
-        return None
-    media_type, _, parameters = (routed.request.headers.text(b"content-type") or "").partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
-        raise UnsupportedMediaType("Send the body as application/json, and say so in Content-Type.")
-    return strict_json.loads(body)
+    return parse_content(routed.request.headers.text(b"content-type") or "", routed.body.first)
 
 
 def _may_be_mended(exchange: Exchange, attached: Attached) -> bool:
