@@ -84,7 +84,15 @@ class Registration:
         return task
 
     async def _register(self, owner: str) -> None:
-        catalogue = self._catalogue()
+        """Once more if the catalogue became another one meanwhile."""
+        for _ in range(TRIES_MAX):
+            catalogue = self._catalogue()
+            await self._tell(owner, catalogue)
+            if self._catalogue() is catalogue:
+                self._registered.add(owner)
+                return
+
+    async def _tell(self, owner: str, catalogue: Catalogue) -> None:
         for service, relationships in catalogue.registrations(owner).items():
             told = {"service": service, "relationships": [dict(one.published) for one in relationships]}
             answer = json_object(await self._calls[owner].post(REGISTER, told, timeout_s=TIMEOUT_S))
@@ -97,8 +105,6 @@ class Registration:
                 elif self.refused.get(place) != reason:
                     self.refused[place] = reason
                     _log.warning("relationship refused", owner=owner, child=service, relationship=place, reason=reason)
-        if self._catalogue() is catalogue:
-            self._registered.add(owner)
 
 
 def _refused(answer: Mapping[str, Any]) -> dict[tuple[str, str], str]:
