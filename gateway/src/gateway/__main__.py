@@ -3,10 +3,8 @@
 import gc
 import sys
 
-import uvicorn
-
 from gateway.app import create_app
-from gateway.server import server_config
+from gateway.server import HurryingServer, server_config
 from gateway.settings import GatewaySettings
 from kit import fault_points
 from kit.logs import configure_logging
@@ -21,7 +19,8 @@ def main() -> int:
         return 2
     configure_logging("gateway", level=settings.log_level, style=settings.log_format)
     fault_points.configure(settings.fault_point)
-    server = uvicorn.Server(server_config(create_app(settings), settings))
+    app = create_app(settings)
+    server = HurryingServer(server_config(app, settings), app.hurry)
     gc.collect()
     gc.freeze()
     server.run()

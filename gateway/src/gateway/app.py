@@ -28,6 +28,11 @@ class Gateway:
         self._clock = clock
         self.running: Running | None = None
 
+    def hurry(self) -> None:
+        """It is to stop: the requests that run are to come to their ends."""
+        if self.running is not None:
+            self.running.hurry()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope, receive, send)

@@ -139,6 +139,10 @@ class Running:
         await self.discovery.first_reading(FIRST_READING_S)
         _log.info("started", services=sorted(self._upstreams), without_document=list(self.catalogue.missing))
 
+    def hurry(self) -> None:
+        """Whoever waits for what would end without him is answered."""
+        self.deletion.patience.end()
+
     async def stop(self) -> None:
         """The server has finished the requests by now."""
         await self._running.aclose()

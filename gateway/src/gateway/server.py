@@ -1,6 +1,8 @@
 """The HTTP server: uvicorn on uvloop and httptools, with limits on what a client may send before a request is one."""
 
 import asyncio
+import socket
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -98,6 +100,18 @@ def _problem(status: int, code: str, title: str) -> bytes:
         f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
+
+
+class HurryingServer(uvicorn.Server):
+    """Calls `hurry` when it is told to stop, before it waits for the requests that run."""
+
+    def __init__(self, config: uvicorn.Config, hurry: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._hurry = hurry
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hurry()
+        await super().shutdown(sockets)
 
 
 def server_config(app: Any, settings: GatewaySettings) -> uvicorn.Config:

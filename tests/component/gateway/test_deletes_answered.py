@@ -1,11 +1,13 @@
-"""What a DELETE's client is told, and when: what it preferred, by its deadline, and what to do after a failure."""
+"""What a DELETE's client is told, and when: what it preferred, by its deadline, when the gateway stops, and what to do
+after a failure."""
 
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 from api import pointers, problem
-from stub_deletes import DELETION, OWNER, StubDeletes
+from stub_deletes import CHILD, DELETION, OWNER, StubDeletes
 from stub_platform import ALICE
 from stub_services import Seen
 
@@ -63,6 +65,67 @@ class TestPreference:
         answer = await alice.delete(PATH, headers={"prefer": "wait=10"})
         assert answer.status_code == 202, answer.text
         assert "preference-applied" not in answer.headers
+
+
+class TestStop:
+    """Nobody waits for what another gateway ends, or this one after its restart."""
+
+    async def test_whoever_waits_for_the_end_is_told_where_to_follow_it(
+        self, platform: Any, deletes: StubDeletes, eventually: Any
+    ) -> None:
+        deletes.says("close", (500, {}))
+        async with platform.gateway(delete_wait_s=28) as client:
+            waiting = [asyncio.create_task(client.delete(PATH)) for _ in range(2)]
+            await eventually(lambda: len(deletes.asked("begin")) == 2 and deletes.asked("close"))
+            platform.app.hurry()
+            async with asyncio.timeout(5):
+                answers = await asyncio.gather(*waiting)
+        for answer in answers:
+            goes_on(answer)
+
+    async def test_delete_that_comes_later_does_not_wait(self, platform: Any, deletes: StubDeletes) -> None:
+        deletes.says("close", (500, {}))
+        async with platform.gateway(delete_wait_s=28) as client:
+            platform.app.hurry()
+            async with asyncio.timeout(5):
+                goes_on(await client.delete(PATH))
+
+    async def test_count_that_hangs_is_given_up(
+        self, platform: Any, deletes: StubDeletes, eventually: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gateway.deletion.door.COUNT_TIMEOUT_S", 28)
+        never = asyncio.Event()
+
+        async def hangs(_: Seen, __: Any) -> None:
+            await never.wait()
+
+        platform.bots.answers["POST", CHILD + "count"] = hangs
+        deletes.says("close", (500, {}))
+        async with platform.gateway(delete_wait_s=28) as client:
+            waiting = asyncio.create_task(client.delete(PATH))
+            await eventually(lambda: deletes.asked("count"))
+            platform.app.hurry()
+            async with asyncio.timeout(5):
+                goes_on(await waiting)
+            never.set()
+
+    @pytest.mark.parametrize(
+        ("said", "status"), [((200, {"stale": [], "blockedBy": [], "rules": []}), 204), (BLOCKED, 409)]
+    )
+    async def test_what_ends_within_a_moment_is_answered_as_ever(
+        self, platform: Any, deletes: StubDeletes, monkeypatch: pytest.MonkeyPatch, said: tuple[int, Any], status: int
+    ) -> None:
+        monkeypatch.setattr("gateway.deletion.patience.GRACE_S", 20)
+        deletes.says("close", said)
+        async with platform.gateway(delete_wait_s=20) as client:
+            platform.app.hurry()
+            assert (await client.delete(PATH)).status_code == status
+
+
+def goes_on(answer: httpx.Response) -> None:
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == f"/v1/deletions/{DELETION}"
+    assert "preference-applied" not in answer.headers
 
 
 async def test_several_versions_asked_for_are_refused_and_none_is_picked(alice: Any, deletes: StubDeletes) -> None:

@@ -10,6 +10,7 @@ from gateway.catalogue import Catalogue
 from gateway.deletion.calls import DeletionCalls
 from gateway.deletion.core import Core
 from gateway.deletion.order import leaves_first
+from gateway.deletion.patience import Patience
 from gateway.deletion.steps import (
     FINAL,
     Call,
@@ -36,9 +37,10 @@ _log = structlog.get_logger("gateway.deletion")
 class Coordinator:
     """`follow` shares the task of a deletion that runs here already."""
 
-    def __init__(self, calls: DeletionCalls, catalogue: Callable[[], Catalogue]) -> None:
+    def __init__(self, calls: DeletionCalls, catalogue: Callable[[], Catalogue], patience: Patience) -> None:
         self._calls = calls
         self._catalogue = catalogue
+        self._patience = patience
         self._running: dict[str, asyncio.Task[Standing | None]] = {}
 
     def is_running(self, deletion_id: str) -> bool:
@@ -50,13 +52,14 @@ class Coordinator:
     async def follow(
         self, deletion_id: str, *, until: float, standing: Standing | None = None, caller: Caller = ANONYMOUS
     ) -> Standing | None:
-        """Drives the deletion on, until its end or `until`, in the event loop's time. None if it goes on after that.
-        `standing` is where it stands, if that is known."""
+        """Drives the deletion on, until its end or `until`, in the event loop's time, or until patience is at its end.
+        None if it goes on after that. `standing` is where it stands, if that is known."""
         if len(self._running) >= RUNNING_MAX and not self.is_running(deletion_id):
             return None
         task = self.begin(deletion_id, standing=standing, caller=caller)
-        done, _ = await asyncio.wait({task}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
-        return task.result() if done else None
+        async with self._patience.kept():
+            await asyncio.wait({task}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
+        return task.result() if task.done() else None
 
     def begin(
         self,

@@ -11,6 +11,7 @@ from gateway.answers import answer
 from gateway.deletion.calls import PREFIX, DeletionCalls
 from gateway.deletion.coordinator import Coordinator
 from gateway.deletion.page import DeletionPage
+from gateway.deletion.patience import Patience
 from gateway.deletion.steps import (
     ABANDONED,
     CHANGED,
@@ -67,7 +68,7 @@ _OUTCOMES: Final = {
 
 
 class DeleteDoor:
-    """`wait_s` bounds how long a client waits for the end; then the delete goes on without it."""
+    """`wait_s` and `patience` bound how long a client waits for the end; then the delete goes on without it."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class DeleteDoor:
         calls: DeletionCalls,
         coordinator: Coordinator,
         page: DeletionPage,
+        patience: Patience,
         *,
         complete: Complete,
         wait_s: float,
@@ -83,6 +85,7 @@ class DeleteDoor:
         self._calls = calls
         self._complete = complete
         self._page = page
+        self._patience = patience
         self._coordinator = coordinator
         self._wait_s = wait_s
 
@@ -144,7 +147,9 @@ class DeleteDoor:
         """Blocked already: nothing is touched. A service that can't be asked now is asked again behind the fence."""
         steps = self._coordinator.core(Progress()).count(planned.entity, planned.id, planned.relationships)
         calls = next(steps)
-        answers = await self._calls.make_what_can_be(calls, routed.request.caller, timeout_s=COUNT_TIMEOUT_S)
+        answers: list[Answer] = []
+        async with self._patience.kept():
+            answers = await self._calls.make_what_can_be(calls, routed.request.caller, timeout_s=COUNT_TIMEOUT_S)
         try:
             steps.send(answers)
         except StopIteration as ended:

@@ -7,6 +7,7 @@ from gateway.deletion.calls import DeletionCalls
 from gateway.deletion.coordinator import Coordinator
 from gateway.deletion.door import Complete, DeleteDoor
 from gateway.deletion.page import DeletionPage
+from gateway.deletion.patience import Patience
 from gateway.deletion.sweeper import Sweeper
 from gateway.internal import InternalCalls
 from gateway.metrics import GatewayMetrics
@@ -27,7 +28,8 @@ class Deletion:
         complete: Complete,
     ) -> None:
         deletion_calls = DeletionCalls(calls, timeout_s=settings.delete_step_timeout_s)
-        self.coordinator = Coordinator(deletion_calls, catalogue)
+        self.patience = Patience()
+        self.coordinator = Coordinator(deletion_calls, catalogue, self.patience)
         self.sweeper = Sweeper(
             self.coordinator,
             deletion_calls,
@@ -38,7 +40,13 @@ class Deletion:
         self.worker = Worker("deletions sweeper", settings.delete_sweep_interval_s, self.sweeper.sweep)
         self.page = DeletionPage(calls, timeout_s=settings.request_timeout_s)
         self.door = DeleteDoor(
-            calls, deletion_calls, self.coordinator, self.page, complete=complete, wait_s=settings.delete_wait_s
+            calls,
+            deletion_calls,
+            self.coordinator,
+            self.page,
+            self.patience,
+            complete=complete,
+            wait_s=settings.delete_wait_s,
         )
 
     async def stop(self) -> None:
