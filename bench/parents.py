@@ -10,6 +10,7 @@ from kit.ids import new_id
 from kit.problems import Problem
 from kit.references.guarded import References
 from kit.store import Store, StoreClient
+from kit.store.codec import to_row
 from users.app import DOCUMENTS
 from users.documents.exchange_accounts import ExchangeAccount, StoredValidity
 from users.documents.users import User
@@ -50,7 +51,7 @@ async def make_in(store: Store, count: int) -> list[tuple[str, str]]:
 
 async def _make_batch(store: Store, references: References, size: int) -> list[tuple[str, str]]:
     users = [_user() for _ in range(size)]
-    await store.collection(User).insert_many(users)
+    await store.rows(User.collection_name()).insert_many([to_row(user) for user in users])
     accounts = [_account(user.id) for user in users]
     refused = [one for one in await references.create_many(accounts) if isinstance(one, Problem)]
     if refused:

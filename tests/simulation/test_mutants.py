@@ -3,7 +3,7 @@ nothing is wrong with all of them on."""
 
 import pytest
 from simulation import hunts
-from simulation.checks import DANGLING, HALF, LOST, STUCK, kinds
+from simulation.checks import DANGLING, HALF, LOST, STUCK, UNDEAD, kinds
 from simulation.mutants import MUTANTS, replaced
 from simulation.stage import Scenario
 from simulation.world import simulate
@@ -26,6 +26,7 @@ PREDICTED: dict[str, tuple[Scenario, str]] = {
     "digest": (hunts.older_replica, DANGLING),
     "majority look-up": (hunts.stale_primary, DANGLING),
     "slot of a change": (hunts.started_behind_the_count, HALF),
+    "own id": (hunts.deleted_before_its_creator_looks_again, UNDEAD),
     "reaper": (hunts.killed_between_insert_and_commit, STUCK),
     "sweeper": (hunts.coordinator_dies_after_the_purge_was_decided, STUCK),
 }

@@ -96,7 +96,7 @@ async def write_note(runtime: Runtime, note_id: str, title: str, owner: str, hoo
     note = Note(id=note_id, title=title, owner=owner, created_at=now, updated_at=now)
     hooks.runs += 1
     try:
-        await notes.insert(note)
+        await runtime.references.create(note)
     except DuplicateKey:
         found = await notes.get(note_id)
         if found is None:

@@ -15,6 +15,7 @@ from kit.ids import Id, new_id
 from kit.references.attached import Attached
 from kit.references.declaration import CASCADE, RESTRICT, SET_NULL, Parent, Reference
 from kit.references.guarded import References
+from kit.references.reaper import SEEN_TWICE_AFTER_S
 from kit.references.rules import Anyone, EntityRules, OwnerField, PartOf, Roles
 from kit.store import Store, StoreClient, index
 
@@ -152,6 +153,12 @@ class Office:
         await self.references.start()
         await self.store.collection(Room).insert(room())
         return self
+
+    async def reap(self) -> None:
+        """The reaper finds the one intent that is left, a second time."""
+        await self.references.reaper.sweep()
+        self.clock.advance(SEEN_TWICE_AFTER_S)
+        assert await self.references.reaper.sweep() == 1
 
     def again(self) -> "Office":
         """Another replica on the same database."""

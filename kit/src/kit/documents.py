@@ -50,6 +50,8 @@ class Entity(Stored):
 
     rules: ClassVar[EntityRules]
     references: ClassVar[dict[str, Reference]] = {}  # by stored field name
+    is_guarded: ClassVar[bool] = True
+    """Whether it is created by `References.create` only: all but those that have a natural key and refer to nothing."""
 
     version: int = 1
     created_at: datetime
@@ -61,6 +63,7 @@ class Entity(Stored):
         if not _is_collection(cls):
             return
         cls.references = bind_entity(cls)
+        cls.is_guarded = bool(cls.references) or cls.rules.composite is None
         _index_references(cls)
 
 
@@ -93,7 +96,7 @@ def _is_collection(cls: type[Stored]) -> bool:
 
 def _index_references(cls: type[Entity]) -> None:
     """A delete of a parent looks for children and for intents by what they refer to: both need an index."""
-    if not cls.references:
+    if not cls.is_guarded:
         return
     settings = copy.copy(cls.__dict__["Settings"])
     declared = list(cls.declared_indexes())

@@ -162,6 +162,14 @@ class IdempotencyRunning(Problem):
     retry_after_s = 1
 
 
+class ResourceDeleted(Problem):
+    """An earlier try has made it. Its id must not come back: what has referred to it knows that it is gone."""
+
+    status = 409
+    code = "resource-deleted"
+    title = "What this request has made was deleted since"
+
+
 class RateLimited(Problem):
     status = 429
     code = "rate-limited"

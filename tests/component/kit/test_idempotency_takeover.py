@@ -13,6 +13,7 @@ from notes_service import GATEWAY_KEY, USER, notes_app
 
 from kit.clock import FixedClock
 from kit.problems import Unavailable
+from kit.references.deletes.deleting import DeletePlan
 from kit.store import StoreClient
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +51,24 @@ class TestCrash:
         assert (answer.status_code, answer.json()["noteId"]) == (201, written.id)
         assert not replayed(answer)
         assert replayed(await create(user))
+
+    async def test_what_was_deleted_since_is_not_made_again(
+        self, user: Client, app: FastAPI, client: StoreClient, clock: FixedClock
+    ) -> None:
+        """Under its old id nothing could refer to it: every child's service has closed that."""
+        await self.crash(user, app)
+        (written,) = await notes(client)
+        deletions = app.state.runtime.references.deletions
+        begun = await deletions.begin("notes", "notes", DeletePlan(written.id), USER)
+        clock.advance(60)
+        await deletions.purge(begun.deletion_id, begun.epoch, [])
+        await deletions.finish(begun.deletion_id, begun.epoch, {})
+        assert await notes(client) == []
+        for _ in range(2):
+            assert code(await create(user)) == (409, "resource-deleted")
+        assert await notes(client) == []
+        answer = await create(user, key="another")
+        assert answer.json()["noteId"] != written.id
 
     async def test_another_body_does_not_take_it_over(self, user: Client, app: FastAPI, clock: FixedClock) -> None:
         await self.crash(user, app)

@@ -10,7 +10,8 @@ from notes_service import SORT, Note
 from kit.ids import new_id
 from kit.paging import PageRequest, SortFields, fetch_page
 from kit.problems import InvalidRequest
-from kit.store import Collection
+from kit.store import Collection, Store
+from kit.store.codec import to_row
 
 pytestmark = pytest.mark.anyio
 KEY = b"c" * 32
@@ -18,14 +19,22 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-async def notes() -> Collection[Note]:
+async def store() -> Store:
     store = mock_client().database("omnitrade_notes")
     await store.prepare([Note])
-    collection = store.collection(Note)
+    return store
+
+
+@pytest.fixture
+async def notes(store: Store) -> Collection[Note]:
     for i in range(25):
         at = START + timedelta(milliseconds=i // 4)  # four notes of each moment
-        await collection.insert(Note(id=new_id(), title=f"n{i:02}", owner=f"o{i % 2}", created_at=at, updated_at=at))
-    return collection
+        await add(store, Note(id=new_id(), title=f"n{i:02}", owner=f"o{i % 2}", created_at=at, updated_at=at))
+    return store.collection(Note)
+
+
+async def add(store: Store, note: Note) -> None:
+    await store.rows(Note.collection_name()).insert(to_row(note))
 
 
 async def walk(notes: Collection[Note], where: dict[str, Any], limit: int, sort: str | None = None) -> list[str]:
@@ -52,9 +61,9 @@ async def test_filter_holds_on_every_page(notes: Collection[Note]) -> None:
     assert await walk(notes, {"owner": "o1"}, 5, "title") == [f"n{i:02}" for i in range(1, 25, 2)]
 
 
-async def test_document_added_behind_the_cursor_moves_no_other(notes: Collection[Note]) -> None:
+async def test_document_added_behind_the_cursor_moves_no_other(store: Store, notes: Collection[Note]) -> None:
     first, cursor = await fetch_page(notes, {}, PageRequest(10, None, "title"), SORT, KEY)
-    await notes.insert(Note(id=new_id(), title="n00a", owner="o0", created_at=START, updated_at=START))
+    await add(store, Note(id=new_id(), title="n00a", owner="o0", created_at=START, updated_at=START))
     second, _ = await fetch_page(notes, {}, PageRequest(10, cursor, "title"), SORT, KEY)
     assert [note.title for note in (*first, *second)] == [f"n{i:02}" for i in range(20)]
 

@@ -14,6 +14,7 @@ from kit.problems import InvalidRequest
 from kit.references.audits import repair
 from kit.references.audits.audit_findings import Relationship, relationships
 from kit.references.audits.repair import DELETING, GONE, QUARANTINED, REMOVED, Order, Repaired, Repairs
+from kit.references.closures import Closures
 from kit.references.declaration import RESTRICT, Reference
 from kit.references.deletes.cascading import Cascade
 from kit.references.deletes.deletions import CHANGED, Deletions
@@ -47,8 +48,9 @@ class Locker(Entity):
 def repairs(office: Office, documents: tuple[type[Stored], ...] = PEOPLE_DOCUMENTS) -> Repairs:
     registry = Registry(office.store, documents, service="office", consent=Consent(None))
     parts = Parts(office.store, documents, clock=office.clock)
-    deletions = Deletions(office.store, registry, parts, clock=office.clock)
-    cascade = Cascade(office.store, documents, registry, parts, clock=office.clock)
+    closures = Closures(office.store)
+    deletions = Deletions(office.store, registry, parts, closures, clock=office.clock)
+    cascade = Cascade(office.store, documents, registry, parts, closures, clock=office.clock)
     return Repairs(
         office.store,
         documents,

@@ -11,6 +11,7 @@ from people_service import PEOPLE_DOCUMENTS
 from kit.documents import Entity, Stored
 from kit.ids import Id, new_id
 from kit.problems import NotFound
+from kit.references.closures import Closures
 from kit.references.declaration import CASCADE, RESTRICT, SET_NULL, Reference
 from kit.references.deletes.cascading import BATCH_MAX, Applied, Cascade, Doomed
 from kit.references.deletes.naming import Naming, Namings
@@ -45,7 +46,14 @@ def naming(relationship: str, parent: str = "people") -> Naming:
 
 def cascade(office: Office) -> Cascade:
     registry = Registry(office.store, ALL, service="office", consent=Consent(None))
-    return Cascade(office.store, ALL, registry, Parts(office.store, ALL, clock=office.clock), clock=office.clock)
+    return Cascade(
+        office.store,
+        ALL,
+        registry,
+        Parts(office.store, ALL, clock=office.clock),
+        Closures(office.store),
+        clock=office.clock,
+    )
 
 
 async def apply(office: Office, relationship: str, *ids: str, rule: Any = CASCADE, parent: str = "people") -> Applied:

@@ -23,10 +23,10 @@ async def test_created_document_has_no_intent_and_keeps_its_token(office: Office
     assert await office.store.collection(Desk).get(one.id) == one
 
 
-async def test_entity_without_references_needs_no_intent(office: Office, faults: Faults) -> None:
+async def test_entity_with_a_natural_key_and_no_references_needs_no_intent(office: Office, faults: Faults) -> None:
     one = Room(id="r", floor="a", door="b", created_at=NOW, updated_at=NOW)
     await office.references.create(one)
-    assert faults.calls == [("insert_many", "rooms")]
+    assert faults.calls == [("insert_one", "rooms")]
     with pytest.raises(DuplicateKey) as taken:
         await office.references.create(one.model_copy(update={"id": "s"}))
     assert taken.value.fields == ("floor", "door")
@@ -42,6 +42,7 @@ async def test_intent_of_a_create_is_seen_by_no_read_and_met_by_no_write(office:
         f"{PERSON}|people|{one.person_id}",
         f"{CARD}|cards|{one.card_id}",
         f"desks.door|rooms|{ROOM_ID}",
+        f"desks._id|desks|{one.id}",
     ]
     assert await desks.get(one.id) is None
     assert await desks.find_one({"_id": one.id}) is None

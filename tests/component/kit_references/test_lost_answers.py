@@ -7,7 +7,6 @@ from mock_store import Faults
 from office import PERSON, Desk, Office, attached, desk
 
 from kit.problems import ReferenceClosed, Unavailable
-from kit.references.reaper import SEEN_TWICE_AFTER_S
 from kit.store import DuplicateKey
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +48,7 @@ async def test_insert_that_may_still_arrive_makes_a_refusal_uncertain(office: Of
     await faults.deliver()
     assert await office.store.collection(Desk).get(one.id) is None
     assert len(await office.intents()) == 1
-    await _reap(office)
+    await office.reap()
     assert await office.row(one) is None
 
 
@@ -123,7 +122,7 @@ async def test_store_that_stays_away_is_503(office: Office, faults: Faults) -> N
         await office.references.create(one, attached(one))
     for fault in away:
         fault.times = 0
-    await _reap(office)
+    await office.reap()
     assert await office.row(one) is None
 
 
@@ -156,7 +155,7 @@ class TestChanges:
             await office.references.change(one, {"state": "busy"})
         await faults.deliver()
         assert len(await office.intents()) == 1
-        await _reap(office)
+        await office.reap()
         assert await office.store.collection(Desk).get(one.id) == one
 
     async def test_commit_that_arrives_after_the_voiding_commits_nothing(self, office: Office, faults: Faults) -> None:
@@ -220,13 +219,6 @@ async def _created(office: Office) -> Desk:
     one = desk()
     await office.references.create(one, attached(one))
     return one
-
-
-async def _reap(office: Office) -> None:
-    reaper = office.references.reaper
-    await reaper.sweep()
-    office.clock.advance(SEEN_TWICE_AFTER_S)
-    assert await reaper.sweep() == 1
 
 
 async def test_document_that_a_helper_committed_and_somebody_changed_is_known_as_ones_own(

@@ -170,6 +170,19 @@ async def deleted_plainly(world: World, user: Resident) -> None:
 
 
 @hunt()
+async def deleted_before_its_creator_looks_again(world: World, user: Resident) -> None:
+    """The answer to a commit is lost. When its process looks what became of it, somebody has seen and deleted it."""
+    world.order("lose", kind=STORE, what="update_many", where="trading_bots")
+    look = world.order("hold", kind=STORE, what="delete_one", where="trading_bots")
+    creating = started(world, user.create_bot(user.accounts[0]))
+    await reached(look.gate)
+    bot = world.rows("bots", "trading_bots").find_one({"userId": user.id})
+    await user.client.delete(f"/v1/bots/{bot['_id']}")
+    look.gate.open()
+    await creating
+
+
+@hunt()
 async def registry_forgot(world: World, user: Resident) -> None:
     """The owner's registry lost what a service had registered, as by a restore, and the gateway that validates believes
     that it is there. It has kept an answer about the same user for another relationship. The gateway that deletes has

@@ -156,6 +156,7 @@ MUTANTS: dict[str, Callable[[], Replaced]] = {
     "digest": lambda: [(_Steps, "_check_signed", _check_no_digest)],
     "majority look-up": lambda: [(Closures, "_look", _look_anywhere)],
     "slot of a change": lambda: [(Change, "barred", lambda self, closures: self.opened())],
+    "own id": lambda: [(Closures, "close_own", nothing)],
     "sweeper": lambda: [(Sweeper, "sweep", nothing)],
     "reaper": lambda: [(Reaper, "run_once", nothing)],
 }

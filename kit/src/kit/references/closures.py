@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from kit.batching import Lane
 from kit.documents import Record
-from kit.references.declaration import SEPARATOR
+from kit.references.declaration import SEPARATOR, own_key
 from kit.references.plans import look_keys
 from kit.store import Store
+from kit.store.rows import Row
 from kit.store.sessions import Moment, Session, latest
 
 NAME = "reference_closures"
@@ -17,7 +18,8 @@ BATCH_MAX = 200
 
 
 class ReferenceClosure(Record):
-    """`id` is "<relationship>|<parent>|<id>", or "<relationship>|*" for the whole relationship."""
+    """`id` is "<relationship>|<parent>|<id>", or "<relationship>|*" for the whole relationship; for a document of this
+    service that was deleted "<entity>._id|<entity>|<id>", which is never opened again."""
 
     epoch: int = 0
     closed: bool
@@ -76,6 +78,12 @@ class Closures:
         return await self._rows.update_one(
             {"_id": key, "closed": True, "epoch": {"$lt": epoch}}, {"$set": {"closed": False, "epoch": epoch}}
         )
+
+    async def close_own(self, entity: str, ids: Sequence[str], now: datetime) -> None:
+        """These documents are about to be removed for good: nothing may be created under their ids again."""
+        rows: list[Row] = [{"_id": own_key(entity, one), "closed": True, "epoch": 0, "at": now} for one in ids]
+        if rows:
+            await self._rows.insert_many(rows)  # one that is there already is as good
 
     async def _closed(self, keys: Sequence[str], session: Session | None) -> list[Closed]:
         found = await self._rows.find({"_id": {"$in": list(keys)}, "closed": True}, limit=len(keys), session=session)

@@ -12,6 +12,7 @@ from kit.clock import Clock
 from kit.ids import new_id
 from kit.references.closures import Closed, Closures
 from kit.references.create_recovery import CreateRecovery
+from kit.references.declaration import own_key
 from kit.references.owner import Question
 from kit.references.plans import EntityPlan
 from kit.references.tasks import Tasks
@@ -26,7 +27,7 @@ COMMIT: Mapping[str, Any] = {"$unset": {INTENT: ""}}
 
 
 class Create(Work):
-    """`base` is the document's row without kit's fields."""
+    """`base` is the document's row without kit's fields. The intent names the document's own id beside references."""
 
     def __init__(
         self,
@@ -37,15 +38,14 @@ class Create(Work):
         epochs: dict[str, int],
         local: Mapping[str, Question],
     ) -> None:
-        super().__init__(creator, base["_id"], keys, epochs=epochs, local=local)
+        own = own_key(creator.plan.name, base["_id"])
+        super().__init__(creator, base["_id"], [*keys, own], epochs=epochs, local=local)
         self.base = base
 
     def send(self, token: str, now: datetime) -> dict[str, Any]:
         """The row of a new sending. It is never changed again: the driver may still be at it when nobody waits for its
         answer any more."""
         self.sent_as(token)
-        if not self.keys:
-            return {**self.base, TOKEN: token}
         intent = {"kind": CREATE, "token": token, "refs": list(self.keys), "at": now}
         return {**self.base, INTENT: intent, TOKEN: token}
 
@@ -96,10 +96,8 @@ class Creator:
             work.moment = moment
             if position in duplicates:
                 work.off_lanes(self._recovery.collided(work))
-            elif work.keys:
-                self._closures.look(work)
             else:
-                work.succeed()
+                self._closures.look(work)
 
     def _of_distinct_ids(self, waiting: Sequence[Create]) -> list[Create]:
         """The sendings of a batch share one token: (`_id`, token) tells them apart only if no two have the same id."""

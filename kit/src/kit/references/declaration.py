@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema
 
 RELATIONSHIP_CHARACTERS_MAX = 120
 SEPARATOR = "|"
+OWN_ID = "_id"
 
 
 class DeclarationError(TypeError):
@@ -191,6 +192,15 @@ def intent_key(relationship: str, parent: str, parent_id: str) -> str:
 def whole_key(relationship: str) -> str:
     """The key of the closure of a whole relationship, which no epoch reopens."""
     return f"{relationship}{SEPARATOR}*"
+
+
+def own_key(entity: str, document_id: str) -> str:
+    """What the intent of a create names for itself, and what a delete closes for good: the id can't come back."""
+    return intent_key(f"{entity}.{OWN_ID}", entity, document_id)
+
+
+def is_own_key(key: str) -> bool:
+    return key.partition(SEPARATOR)[0].endswith(f".{OWN_ID}")
 
 
 def canonical_json(value: Any) -> bytes:

@@ -58,13 +58,14 @@ class References:
         consent: str | None = None,
     ) -> None:
         check_service(documents)
+        self._store = store
         self.service = service
         self.documents = tuple(documents)
         self.registry = Registry(store, documents, service=service, consent=Consent(consent))
         self.owner = LocalOwner(store, documents, self.registry, clock=clock)
         self.clock = clock
         self._tasks = Tasks()
-        plans = [EntityPlan(one) for one in documents if issubclass(one, Entity)]
+        plans = [EntityPlan(one) for one in documents if issubclass(one, Entity) and one.is_guarded]
         closures = Closures(store)
         judge = Judge(closures, self.owner)
         self._creators = {
@@ -73,15 +74,15 @@ class References:
         self._changers = {
             plan.document_type: Changer(plan, store, closures, judge, clock=clock, tasks=self._tasks)
             for plan in plans
-            if plan.is_guarded
+            if plan.references
         }
         self.parts = Parts(store, documents, clock=clock)
-        self.deletions = Deletions(store, self.registry, self.parts, clock=clock)
+        self.deletions = Deletions(store, self.registry, self.parts, closures, clock=clock)
         self.namings = Namings(documents)
         self.closer = Closer(store, self.namings, clock=clock)
         self.removal = Removal(store, documents, clock=clock)
-        self.cascade = Cascade(store, documents, self.registry, self.parts, clock=clock)
-        self.reaper = Reaper([store.rows(plan.name) for plan in plans if plan.is_guarded], clock=clock)
+        self.cascade = Cascade(store, documents, self.registry, self.parts, closures, clock=clock)
+        self.reaper = Reaper([store.rows(plan.name) for plan in plans], clock=clock)
 
     async def start(self) -> None:
         """Registers this service's references to its own entities."""
@@ -92,8 +93,11 @@ class References:
         await self._tasks.finish(FINISH_S)
 
     async def create(self, document: E, attached: Attached = NOTHING_ATTACHED) -> E:
-        """Raises ReferencesNotValidated, ReferenceNotFound, ReferenceClosed, DuplicateKey, Unavailable, and
-        AlreadyExists with Retry-After while somebody else's unfinished write holds a unique value."""
+        """Raises ReferencesNotValidated, ReferenceNotFound, ReferenceClosed, DuplicateKey, Unavailable, ResourceDeleted
+        where an earlier sending or try has made the document and it was deleted since, and AlreadyExists with
+        Retry-After while somebody else's unfinished write holds a unique value."""
+        if not document.is_guarded:
+            return await self._store.collection(type(document)).insert(document)
         creator = self._creators[type(document)]
         row = to_row(document)
         uses = creator.plan.uses(row)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.documents import Entity
 from kit.problems import FieldError, InvalidRequest
-from kit.references.declaration import SEPARATOR, Reference, Target, intent_key, whole_key
+from kit.references.declaration import SEPARATOR, Reference, Target, intent_key, is_own_key, whole_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,6 @@ class EntityPlan:
         self.document_type = document_type
         self.name = document_type.collection_name()
         self.references: tuple[tuple[str, Reference], ...] = tuple(document_type.references.items())
-        self.is_guarded = bool(self.references)
         self._targets = {field: {one.value: one for one in reference.targets()} for field, reference in self.references}
 
     def uses(self, row: Mapping[str, Any]) -> list[Use]:
@@ -91,7 +90,7 @@ def _read_fields(use: Use) -> set[str]:
 
 def look_keys(intent_keys: Sequence[str]) -> list[str]:
     """What a look-up asks for: each key, and each of their relationships as a whole."""
-    wholes = {whole_key(key.split(SEPARATOR, 1)[0]) for key in intent_keys}
+    wholes = {whole_key(key.split(SEPARATOR, 1)[0]) for key in intent_keys if not is_own_key(key)}
     return [*intent_keys, *sorted(wholes)]
 
 

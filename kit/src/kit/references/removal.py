@@ -43,7 +43,7 @@ class Removal:
         self._store = store
         self._clock = clock
         self._rows = store.rows(closures.NAME)
-        self._guarded = {one.collection_name() for one in documents if issubclass(one, Entity) and one.references}
+        self._guarded = {one.collection_name() for one in documents if issubclass(one, Entity) and one.is_guarded}
 
     async def close(self, relationship: str) -> tuple[int, int]:
         """Closes it, and voids what is under way until a look finds nothing: the closing's number, and how much was

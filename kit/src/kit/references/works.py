@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
-from kit.problems import ReferenceClosed, Unavailable
+from kit.problems import ReferenceClosed, ResourceDeleted, Unavailable
 from kit.references.closures import Closed, Closures
+from kit.references.declaration import is_own_key
 from kit.references.owner import LocalOwner, Question
 from kit.references.plans import look_keys, named_by
 from kit.references.tasks import Tasks
@@ -103,7 +104,7 @@ class Judge:
 
     async def now(self, work: Work) -> list[Closed]:
         """What binds the write at this moment."""
-        closures = await self._closures.closed(work.keys, after=work.moment) if work.keys else []
+        closures = await self._closures.closed(work.keys, after=work.moment)
         return await self._binding(work, closures)
 
     async def settled(self, work: Work, closures: list[Closed]) -> list[Closed]:
@@ -136,7 +137,9 @@ def _is_outdated(closed: Closed, epochs: Mapping[str, int]) -> bool:
     return not closed.is_whole and epochs.get(closed.key, -1) > closed.epoch
 
 
-def closed_problem(closures: Sequence[Closed]) -> ReferenceClosed:
+def closed_problem(closures: Sequence[Closed]) -> ReferenceClosed | ResourceDeleted:
+    if any(is_own_key(closed.key) for closed in closures):
+        return ResourceDeleted("Send a new request, with a new Idempotency-Key if it has one, to make another.")
     named = [named_by(closed.key) for closed in closures]
     removed = sorted({one["relationship"] for one, closed in zip(named, closures, strict=True) if closed.is_whole})
     detail = (

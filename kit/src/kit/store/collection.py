@@ -25,7 +25,7 @@ class Collection(Generic[D]):
         self.document_type = document_type
         self._rows = rows
         self._reference_fields = frozenset(getattr(document_type, "references", ()))
-        self._guarded = bool(self._reference_fields)
+        self._guarded = bool(getattr(document_type, "is_guarded", False))
         self._unique_fields = frozenset(field for fields in unique_fields(document_type) for field in fields)
 
     @property
@@ -85,7 +85,7 @@ class Collection(Generic[D]):
         return await self._rows.find_one(self._visible(where), fields=["_id"]) is not None
 
     async def insert(self, document: D) -> D:
-        """For documents without references to guard. Raises DuplicateKey with the fields of the index."""
+        """For all but guarded entities. Raises DuplicateKey with the fields of the index."""
         self._refuse_guarded()
         row = to_row(document)
         try:
@@ -179,7 +179,7 @@ class Collection(Generic[D]):
 
     def _refuse_guarded(self) -> None:
         if self._guarded:
-            raise UnguardedWrite(f"{self.name} has references: create it by References.create, which guards them")
+            raise UnguardedWrite(f"{self.name} is guarded: create it by References.create")
 
     def _refuse_references(self, update: Filter) -> None:
         """A plain update of a reference would be one that nothing guards."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kit.clock import Clock
 from kit.documents import Entity, Stored
 from kit.fault_points import reached
+from kit.references.closures import Closures
 from kit.references.declaration import CASCADE, SET_NULL, OnDelete
 from kit.references.deletes.naming import Naming
 from kit.references.deletes.parent_states import ParentAt, ParentState, Step, parent_at
@@ -43,11 +44,19 @@ class Applied:
 
 class Cascade:
     def __init__(
-        self, store: Store, documents: Sequence[type[Stored]], registry: Registry, parts: Parts, *, clock: Clock
+        self,
+        store: Store,
+        documents: Sequence[type[Stored]],
+        registry: Registry,
+        parts: Parts,
+        closures: Closures,
+        *,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._registry = registry
         self._parts = parts
+        self._closures = closures
         self._clock = clock
         self._leaves = {
             one.collection_name() for one in documents if issubclass(one, Entity) and not one.rules.referable_by
@@ -82,13 +91,18 @@ class Cascade:
             return await self._store.rows(naming.child).find_one(where, fields=["_id"], session=session) is not None
 
     async def remove(self, entity: str, doomed: Sequence[Doomed]) -> int:
-        """Documents to which nothing refers any more, at (purging, epoch); their parts after them."""
-        await self._parts.announce(entity, [one.id for one in doomed])
+        """Documents to which nothing refers any more, at (purging, epoch); their ids are closed before, their parts
+        removed after."""
+        ids = [one.id for one in doomed]
+        await self._parts.announce(entity, ids)
+        await self._closures.close_own(entity, ids, self._clock.now())
         rows, removed = self._store.rows(entity), 0
-        for epoch, ids in _by_epoch(doomed).items():
-            removed += await rows.delete_many({"_id": {"$in": ids}, **ParentAt(ParentState.PURGING, epoch).filter()})
+        for epoch, at_epoch in _by_epoch(doomed).items():
+            removed += await rows.delete_many(
+                {"_id": {"$in": at_epoch}, **ParentAt(ParentState.PURGING, epoch).filter()}
+            )
         reached("remove:removed")
-        await self._parts.remove(entity, [one.id for one in doomed])
+        await self._parts.remove(entity, ids)
         return removed
 
     async def is_leaf(self, entity: str, session: Session | None) -> bool:

@@ -13,6 +13,7 @@ from kit.fault_points import reached
 from kit.identity import ADMIN, Caller
 from kit.ids import new_id
 from kit.problems import NotFound, Unavailable, VersionMismatch
+from kit.references.closures import Closures
 from kit.references.deletes import deletion_records as records
 from kit.references.deletes.deleting import DeletePlan
 from kit.references.deletes.deletion_records import FINAL, DeletionRecords, deletion_body
@@ -63,10 +64,12 @@ class Standing:
 
 
 class Deletions:
-    def __init__(self, store: Store, registry: Registry, parts: Parts, *, clock: Clock) -> None:
+    def __init__(self, store: Store, registry: Registry, parts: Parts, closures: Closures, *, clock: Clock) -> None:
         self._store = store
         self._registry = registry
         self._parts = parts
+        self._clock = clock
+        self._closures = closures
         self.records = DeletionRecords(store, clock=clock)
 
     async def is_in_deletion(self, entity: str, document_id: str) -> bool:
@@ -133,14 +136,17 @@ class Deletions:
         return replace(await self.resume(deletion_id), fresh=moved)
 
     async def finish(self, deletion_id: str, epoch: int, progress: Mapping[str, int]) -> Standing:
-        """Removes the document; its parts after it."""
+        """Closes the document's id, then removes it; its parts after it. Before its purge it does nothing."""
         record = await self._open(deletion_id)
         if record["state"] in FINAL:
             return _standing(record)
+        if record["state"] != ParentState.PURGING.value:
+            return await self.resume(deletion_id)
         await self.records.set(deletion_id, {"progress": dict(progress)})
         entity, document_id = record["entity"], record["documentId"]
         at = ParentAt(ParentState.PURGING, epoch, deletion_id)
         await self._parts.announce(entity, [document_id])
+        await self._closures.close_own(entity, [document_id], self._clock.now())
         await self._store.rows(entity).delete_one({"_id": document_id, **at.filter()})
         reached("finish:removed")
         standing = await self.resume(deletion_id)

@@ -41,7 +41,7 @@ async def create_campaign(
         updated_at=now,
     )
     try:
-        await campaigns.insert(campaign)
+        await runtime.references.create(campaign)
     except DuplicateKey:
         known = await campaigns.get(campaign_id)
         if known is not None and known.state != CampaignState.PENDING:

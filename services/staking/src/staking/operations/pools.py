@@ -53,7 +53,7 @@ async def create_pool(runtime: Runtime, caller: Caller, body: PoolCreate, *, poo
         updated_at=now,
     )
     try:
-        return await runtime.store.collection(StakingPool).insert(pool)
+        return await runtime.references.create(pool)
     except DuplicateKey:
         return await load_pool(runtime, pool_id)
 
