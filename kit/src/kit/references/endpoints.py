@@ -9,11 +9,19 @@ from starlette.responses import Response
 from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
 from kit.problems import ReferencesNotValidated
-from kit.references.declaration import OnDelete
 from kit.references.internal_routes import RELATIONSHIPS_MAX
 from kit.references.owner import QUESTIONS_MAX, Answer, Question
 from kit.references.planning import Planner
-from kit.references.reading import body_of, items_of, json_response, malformed, object_of, scalars_of, text_of, typed
+from kit.references.reading import (
+    body_of,
+    items_of,
+    json_response,
+    object_of,
+    on_delete_of,
+    scalars_of,
+    text_of,
+    typed,
+)
 from kit.references.registry import Application
 from kit.routing import WITHOUT_IDEMPOTENCY, KitRoute
 
@@ -63,16 +71,16 @@ def reference_router(planners: Mapping[str, Planner]) -> APIRouter:
 
 def _application(said: Any, where: str) -> Application:
     wish = object_of(said, where)
-    on_delete = text_of(wish, "onDelete", where)
-    if on_delete not in OnDelete.__members__:
-        raise malformed(f"{where}/onDelete")
     fields = {
         parent
         for option in ("match", "copy", "key")
         for parent in object_of(wish.get(option, {}), f"{where}/{option}").values()
     }
     return Application(
-        text_of(wish, "relationship", where), text_of(wish, "parent", where), OnDelete(on_delete), frozenset(fields)
+        text_of(wish, "relationship", where),
+        text_of(wish, "parent", where),
+        on_delete_of(wish, where),
+        frozenset(fields),
     )
 
 

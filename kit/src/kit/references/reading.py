@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from kit import strict_json
 from kit.problems import FieldError, InvalidRequest
+from kit.references.declaration import OnDelete
 
 T = TypeVar("T")
 NUMBER_MAX = 2**63 - 1
@@ -50,6 +51,13 @@ def scalars_of(value: Any, where: str) -> dict[str, Any]:
 
 def text_of(value: Mapping[str, Any], name: str, where: str) -> str:
     return typed(value.get(name), str, f"{where}/{name}")
+
+
+def on_delete_of(value: Mapping[str, Any], where: str) -> OnDelete:
+    rule = text_of(value, "onDelete", where)
+    if rule not in OnDelete.__members__:
+        raise malformed(f"{where}/onDelete")
+    return OnDelete(rule)
 
 
 def typed(value: Any, wanted: type[T], where: str) -> T:

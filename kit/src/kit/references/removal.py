@@ -18,15 +18,12 @@ from kit.clock import Clock
 from kit.documents import Entity, Stored
 from kit.problems import Unavailable
 from kit.references import closures
-from kit.references.create_recovery import remove_intent
 from kit.references.declaration import SEPARATOR, whole_key
-from kit.references.slots import clear_slot
+from kit.references.under_way import under_way
 from kit.store import DuplicateKey, Store
-from kit.store.hidden import CREATE, INTENT, INTENT_REFS
 from kit.store.sessions import Session
 
-PAGE = 500
-PAGES_MAX = 20_000
+AT_ONCE_MAX = 100_000
 ROUNDS_MAX = 10
 
 
@@ -82,30 +79,11 @@ class Removal:
 
     async def _void(self, child: str, relationship: str, session: Session | None) -> int:
         """Creates are removed, the slots of changes unset, by their tokens; whoever wrote them finds out by these."""
-        voided = 0
+        rows, voided = self._store.rows(child), 0
         for _ in range(ROUNDS_MAX):
-            found = await self._pending(child, relationship, session)
+            found = await under_way(rows, prefix=relationship + SEPARATOR, limit=AT_ONCE_MAX, session=session)
             if not found:
                 return voided
-            rows = self._store.rows(child)
-            for document_id, token, kind in found:
-                undo = remove_intent if kind == CREATE else clear_slot
-                voided += await undo(rows, document_id, token, session=session)
+            for one in found:
+                voided += await one.undo(rows, session=session)
         raise Unavailable(f"Intents of {relationship} come faster than they are voided; try again.")
-
-    async def _pending(self, child: str, relationship: str, session: Session | None) -> list[tuple[str, str, str]]:
-        """The intents that name the relationship: document, token, kind."""
-        rows = self._store.rows(child)
-        found: list[tuple[str, str, str]] = []
-        after = ""
-        for _ in range(PAGES_MAX):
-            where = {INTENT_REFS: {"$exists": True}, "_id": {"$gt": after}}
-            page = await rows.find(where, fields=[INTENT], sort=[("_id", 1)], limit=PAGE, session=session)
-            for row in page:
-                intent = row[INTENT]
-                if any(ref.startswith(relationship + SEPARATOR) for ref in intent["refs"]):
-                    found.append((row["_id"], intent["token"], intent["kind"]))
-            if len(page) < PAGE:
-                return found
-            after = page[-1]["_id"]
-        raise Unavailable(f"{child} has too many intents to look through; try again.")

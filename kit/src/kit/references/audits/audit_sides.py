@@ -9,7 +9,7 @@ from typing import Any
 from kit.clock import Clock
 from kit.problems import ForeignRows
 from kit.references import closures, registry
-from kit.references.audits.audit import PAGE, ChildPage, ClosurePage, DeletionPage
+from kit.references.audits.audit import ChildPage, ClosurePage, DeletionPage
 from kit.references.audits.audit_findings import (
     LISTED_MAX,
     PART,
@@ -28,9 +28,10 @@ from kit.references.declaration import SEPARATOR, intent_key
 from kit.references.deletes import deletion_records, parts
 from kit.references.deletes.parent_states import ParentState, parent_at
 from kit.references.slots import IN_DELETION
+from kit.references.under_way import under_way
 from kit.schemas import format_timestamp
 from kit.store import Store
-from kit.store.hidden import INTENT, INTENT_KIND, INTENT_REFS, PARENT_STATE, is_create_intent
+from kit.store.hidden import INTENT_KIND, PARENT_STATE, is_create_intent
 from kit.store.rows import Row
 
 REGISTERED_MAX = 5_000
@@ -56,18 +57,11 @@ class StoreChildSide:
 
     async def pending(self, relationship: Relationship) -> Sequence[Pending]:
         prefix, now = intent_key(relationship.name, relationship.parent, ""), self._clock.now()
-        found: list[Pending] = []
-        after: str | None = ""
-        while after is not None and len(found) < LISTED_MAX:
-            where = {INTENT_REFS: {"$exists": True}, "_id": {"$gt": after}}
-            rows = await self._find(relationship.child, where, [INTENT], PAGE)
-            after = _last(rows, PAGE)
-            found += [
-                Pending(row["_id"], str(row[INTENT].get("kind")), _age_s(row[INTENT].get("at"), now))
-                for row in rows
-                if any(one.startswith(prefix) for one in row[INTENT]["refs"])
-            ]
-        return found[:LISTED_MAX]
+        async with self._store.session(fenced=True) as session:
+            rows = self._store.rows(relationship.child)
+            found = await under_way(rows, prefix=prefix, limit=LISTED_MAX, session=session)
+        listed = found[:LISTED_MAX]
+        return [Pending(one.id, str(one.intent.get("kind")), _age_s(one.intent.get("at"), now)) for one in listed]
 
     async def closures(self, relationship: Relationship, after: str, limit: int) -> ClosurePage:
         prefix, now = intent_key(relationship.name, relationship.parent, ""), self._clock.now()

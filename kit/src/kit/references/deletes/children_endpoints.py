@@ -11,11 +11,20 @@ from kit.identity import Caller
 from kit.problems import ForeignRows, NotFound
 from kit.references.deletes.cascading import BATCH_MAX, Doomed
 from kit.references.deletes.closing import CLOSURES_MAX, Closing
-from kit.references.deletes.deletion_endpoints import rule_of
 from kit.references.deletes.deletions import referring
 from kit.references.deletes.naming import Naming
 from kit.references.internal_routes import RELATIONSHIPS_MAX, add_route
-from kit.references.reading import body_of, items_of, json_response, malformed, number_of, object_of, text_of, typed
+from kit.references.reading import (
+    body_of,
+    items_of,
+    json_response,
+    malformed,
+    number_of,
+    object_of,
+    on_delete_of,
+    text_of,
+    typed,
+)
 from kit.routing import KitRoute
 from kit.runtime import Runtime
 
@@ -59,7 +68,7 @@ async def apply(request: Request, runtime: RuntimeDep) -> Response:
     body = await body_of(request)
     naming = runtime.references.namings.find(text_of(body, "relationship", ""), text_of(body, "parent", ""))
     deletion_id = text_of(body, "deletionId", "")
-    done = await runtime.references.cascade.apply(naming, _ids(body), rule_of(body, ""), deletion_id)
+    done = await runtime.references.cascade.apply(naming, _ids(body), on_delete_of(body, ""), deletion_id)
     for one in done.forced:
         if not isinstance(one.id, str):  # a row of no service's
             raise ForeignRows.of(naming.child, one.id)

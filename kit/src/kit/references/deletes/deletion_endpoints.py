@@ -9,11 +9,19 @@ from starlette.responses import Response
 from kit.dependencies import CallerDep, RuntimeDep
 from kit.identity import Caller
 from kit.problems import ReferencesNotValidated
-from kit.references.declaration import OnDelete
 from kit.references.deletes.deleting import DeletePlan, Deleter
 from kit.references.deletes.deletions import referring
 from kit.references.internal_routes import RELATIONSHIPS_MAX, add_route
-from kit.references.reading import body_of, items_of, json_response, malformed, number_of, object_of, text_of, typed
+from kit.references.reading import (
+    body_of,
+    items_of,
+    json_response,
+    number_of,
+    object_of,
+    on_delete_of,
+    text_of,
+    typed,
+)
 from kit.routing import KitRoute
 from kit.runtime import Runtime
 
@@ -110,13 +118,6 @@ async def read(request: Request, runtime: RuntimeDep, caller: CallerDep) -> Resp
     return json_response(await runtime.references.deletions.read(deletion_id, caller))
 
 
-def rule_of(said: Mapping[str, Any], where: str) -> OnDelete:
-    rule = text_of(said, "onDelete", where)
-    if rule not in OnDelete.__members__:
-        raise malformed(f"{where}/onDelete")
-    return OnDelete(rule)
-
-
 def _attempt(body: Mapping[str, Any]) -> tuple[str, int]:
     return text_of(body, "deletionId", ""), number_of(body, "epoch", "")
 
@@ -139,7 +140,7 @@ def _planned(said: Any, where: str) -> dict[str, str]:
     return {
         "relationship": text_of(one, "relationship", where),
         "service": text_of(one, "service", where),
-        "onDelete": rule_of(one, where).value,
+        "onDelete": on_delete_of(one, where).value,
     }
 
 
