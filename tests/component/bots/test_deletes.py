@@ -195,3 +195,4 @@ async def test_deletes_are_documented(refusing: BotsService) -> None:
         assert {"202", "204", "404", "409", "412"} <= operation["responses"].keys()
         assert "Location" in operation["responses"]["202"]["headers"]
         assert set(operation["responses"]["409"]["x-codes"]) == {"delete-restricted", *conflicts}
+        assert "resource-deleted" in paths[path.rpartition("/")[0]]["post"]["responses"]["409"]["x-codes"]

@@ -1,16 +1,17 @@
 """A document that its request takes for missing was there, and somebody has deleted it: it does not come back."""
 
 import asyncio
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
-from mock_store import Faults, faulty_client
+from mock_store import Faults, faulty_client, mock_client
 from office import NOW, Desk, Office, attached, desk
 
 from kit.clock import FixedClock
 from kit.documents import Entity
-from kit.ids import new_id
+from kit.ids import Id, new_id
 from kit.problems import ResourceDeleted
+from kit.references.declaration import CASCADE, Reference
 from kit.references.deletes.cascading import Doomed
 from kit.references.deletes.deleting import DeletePlan
 from kit.references.deletes.parent_states import ParentAt, ParentState
@@ -28,6 +29,27 @@ class Club(Entity):
 
     class Settings:
         name = "clubs"
+
+
+class Box(Entity):
+    rules: ClassVar[EntityRules] = EntityRules(key="boxId")
+
+    class Settings:
+        name = "boxes"
+
+
+BoxRef = Annotated[Id, Reference("boxes", on_delete=CASCADE)]
+
+
+class Slip(Entity):
+    """A leaf, which can be moved."""
+
+    rules: ClassVar[EntityRules] = EntityRules(key="slipId", referable_by=())
+
+    box_id: BoxRef
+
+    class Settings:
+        name = "slips"
 
 
 async def delete(office: Office, one: Desk) -> None:
@@ -111,6 +133,23 @@ async def test_what_went_with_its_parent_does_not_come_back_either(office: Offic
     assert await office.references.cascade.remove("desks", [Doomed(one.id, 1)]) == 1
     with pytest.raises(ResourceDeleted):
         await office.references.create(one, attached(one))
+
+
+async def test_leaf_that_went_with_another_parent_than_its_first_does_not_come_back() -> None:
+    store = mock_client().database("boxes")
+    references = References(store, [Box, Slip], clock=FixedClock(NOW), service="office")
+    await store.prepare([Box, Slip, *References.records])
+    await references.start()
+    first, second = (Box(id=new_id(), created_at=NOW, updated_at=NOW) for _ in range(2))
+    slip = Slip(id=new_id(), box_id=first.id, created_at=NOW, updated_at=NOW)
+    for one in (first, second, slip):
+        await references.create(one)
+    assert await references.change(slip, {"boxId": second.id}) is not None
+    naming = references.namings.find("slips.boxId", "boxes")
+    assert (await references.cascade.apply(naming, [second.id], CASCADE, "office.d")).removed == 1
+    with pytest.raises(ResourceDeleted):
+        await references.create(slip)
+    assert await store.collection(Slip).get(slip.id) is None
 
 
 async def test_id_is_not_closed_by_a_delete_that_is_not_decided(office: Office) -> None:

@@ -200,6 +200,7 @@ def own_key(entity: str, document_id: str) -> str:
 
 
 def is_own_key(key: str) -> bool:
+    """No reference is declared at the key of its document, so no relationship is called so."""
     return key.partition(SEPARATOR)[0].endswith(f".{OWN_ID}")
 
 

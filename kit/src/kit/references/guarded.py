@@ -93,7 +93,9 @@ class References:
         await self._tasks.finish(FINISH_S)
 
     async def create(self, document: E, attached: Attached = NOTHING_ATTACHED) -> E:
-        """Raises ReferencesNotValidated, ReferenceNotFound, ReferenceClosed, DuplicateKey, Unavailable, ResourceDeleted
+        """What has a natural key and refers to nothing is inserted plainly: an answer that was lost is 503.
+
+        Raises ReferencesNotValidated, ReferenceNotFound, ReferenceClosed, DuplicateKey, Unavailable, ResourceDeleted
         where an earlier sending or try has made the document and it was deleted since, and AlreadyExists with
         Retry-After while somebody else's unfinished write holds a unique value."""
         if not document.is_guarded:

@@ -32,7 +32,8 @@ class StoreContended(StoreUnavailable):
 
 
 class UnguardedWrite(TypeError):  # noqa: N818
-    """A plain write of a reference, which only a guarded one may do: a mistake in the code."""
+    """A plain write of a reference, or a plain insert of an entity, which only guarded ones may do: a mistake in the
+    code."""
 
 
 class UnsuitableStore(Exception):  # noqa: N818

@@ -117,9 +117,11 @@ class Cascade:
         return await rows.update_many(where, update)
 
     async def _remove_leaves(self, rows: Rows, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row]) -> int:
-        """Nobody refers to them, so nobody has to be asked."""
+        """Nobody refers to them, so nobody has to be asked. Their ids are closed before all the same: the retry of a
+        create may name another parent than the one that it went with."""
         ids = [row["_id"] for row in found]
         await self._parts.announce(naming.child, ids)
+        await self._closures.close_own(naming.child, ids, self._clock.now())
         removed = await rows.delete_many({"$and": [{"_id": {"$in": ids}}, naming.children(parent_ids)]})
         await self._parts.remove(naming.child, ids)
         return removed

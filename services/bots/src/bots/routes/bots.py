@@ -35,6 +35,7 @@ from kit.problems import (
     ReferenceNotFound,
     ReferencesNotValidated,
     ReferenceUnverifiable,
+    ResourceDeleted,
     VersionMismatch,
 )
 from kit.references.deletes.deleting import delete_responses, deletes, refuse_direct
@@ -143,7 +144,7 @@ async def asked(
 AskedDep = Annotated[bot_transitions.Request, Depends(asked)]
 
 
-@router.post("", operation_id="createBot", status_code=201, responses=documented(*CREATE_REFUSALS))
+@router.post("", operation_id="createBot", status_code=201, responses=documented(ResourceDeleted, *CREATE_REFUSALS))
 async def create_bot(
     *,
     runtime: RuntimeDep,

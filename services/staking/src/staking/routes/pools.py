@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from kit.dependencies import CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
-from kit.problems import Forbidden, IllegalTransition, NotFound, VersionMismatch
+from kit.problems import Forbidden, IllegalTransition, NotFound, ResourceDeleted, VersionMismatch
 from kit.references.deletes.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import KitRoute
@@ -63,7 +63,7 @@ def present(runtime: Runtime, stored: StakingPool) -> PoolOut:
     )
 
 
-@router.post("", operation_id="createPool", status_code=201, responses=documented(Forbidden))
+@router.post("", operation_id="createPool", status_code=201, responses=documented(Forbidden, ResourceDeleted))
 async def create_pool(
     *, runtime: RuntimeDep, caller: CallerDep, pool_id: ResourceId, body: PoolCreate, response: Response
 ) -> PoolOut:

@@ -14,6 +14,7 @@ from kit.problems import (
     ReferenceClosed,
     ReferenceConditionFailed,
     ReferenceNotFound,
+    ResourceDeleted,
     VersionMismatch,
 )
 from kit.references.deletes.deleting import delete_responses, deletes, refuse_direct
@@ -38,7 +39,7 @@ router = APIRouter(prefix="/v1/exchange-accounts", route_class=KitRoute, tags=["
 
 AccountId = Annotated[Id, Path(alias="accountId")]
 
-LINK_REFUSALS = (AlreadyExists, ReferenceNotFound, ReferenceClosed, ReferenceConditionFailed)
+LINK_REFUSALS = (AlreadyExists, ResourceDeleted, ReferenceNotFound, ReferenceClosed, ReferenceConditionFailed)
 CHANGE_REFUSALS = (NotFound, IllegalTransition, VersionMismatch)
 VERIFY_REFUSALS = (*CHANGE_REFUSALS, CredentialsMismatch)
 ROTATE_REFUSALS = (*CHANGE_REFUSALS, AlreadyExists)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Response
 from kit.dependencies import CallerDep, IfMatch, Paging, ResourceId, RuntimeDep
 from kit.ids import Id
 from kit.preconditions import etag
-from kit.problems import AlreadyExists, Forbidden, IllegalTransition, NotFound, VersionMismatch
+from kit.problems import AlreadyExists, Forbidden, IllegalTransition, NotFound, ResourceDeleted, VersionMismatch
 from kit.references.deletes.deleting import delete_responses, deletes, refuse_direct
 from kit.responses import documented
 from kit.routing import PUBLIC, KitRoute
@@ -62,7 +62,13 @@ def present(user: User) -> UserOut:
     )
 
 
-@router.post("", operation_id="signUp", status_code=201, responses=documented(AlreadyExists), openapi_extra=PUBLIC)
+@router.post(
+    "",
+    operation_id="signUp",
+    status_code=201,
+    responses=documented(AlreadyExists, ResourceDeleted),
+    openapi_extra=PUBLIC,
+)
 async def sign_up(
     *, runtime: RuntimeDep, tools: ToolsDep, user_id: ResourceId, body: SignUp, response: Response
 ) -> UserOut:
