@@ -181,6 +181,6 @@ async def test_deletes_are_documented(shared: UsersService) -> None:
     for path, conflicts in (("/v1/users/{userId}", ["last-admin"]), ("/v1/exchange-accounts/{accountId}", [])):
         operation = paths[path]["delete"]
         assert {"202", "204", "404", "409", "412"} <= operation["responses"].keys()
-        assert "Location" in operation["responses"]["202"]["headers"]
+        assert operation["responses"]["202"]["headers"].keys() == {"Location", "Preference-Applied"}
         assert set(operation["responses"]["409"]["x-codes"]) == {"delete-restricted", *conflicts}
         assert "resource-deleted" in paths[path.rpartition("/")[0]]["post"]["responses"]["409"]["x-codes"]

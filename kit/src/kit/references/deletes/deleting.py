@@ -45,6 +45,7 @@ def delete_responses(*refusals: type[Problem]) -> dict[int | str, dict[str, Any]
     """`responses` of such a DELETE."""
     text = {"type": "string"}
     location = {"description": "Where the delete can be followed: GET /v1/deletions/{deletionId}.", "schema": text}
+    applied = {"description": "`respond-async`, if the request preferred it.", "schema": text}
     begun = {
         "type": "object",
         "required": ["deletionId", "entity", "id"],
@@ -54,7 +55,7 @@ def delete_responses(*refusals: type[Problem]) -> dict[int | str, dict[str, Any]
         204: {"description": "It is gone, with all that went with it."},
         202: {
             "description": "The delete goes on; it can't be told yet how it ends.",
-            "headers": {"Location": location},
+            "headers": {"Location": location, "Preference-Applied": applied},
             "content": {"application/json": {"schema": begun}},
         },
         **documented(NotFound, DeleteRestricted, VersionMismatch, *refusals),
