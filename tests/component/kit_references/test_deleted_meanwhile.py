@@ -10,9 +10,10 @@ from office import NOW, Desk, Office, attached, desk
 from kit.clock import FixedClock
 from kit.documents import Entity
 from kit.ids import Id, new_id
-from kit.problems import ResourceDeleted
+from kit.problems import ReferenceClosed, ResourceDeleted
 from kit.references.declaration import CASCADE, Reference
 from kit.references.deletes.cascading import Doomed
+from kit.references.deletes.closing import Closing
 from kit.references.deletes.deleting import DeletePlan
 from kit.references.deletes.parent_states import ParentAt, ParentState
 from kit.references.guarded import References
@@ -150,6 +151,9 @@ async def test_leaf_that_went_with_another_parent_than_its_first_does_not_come_b
     with pytest.raises(ResourceDeleted):
         await references.create(slip)
     assert await store.collection(Slip).get(slip.id) is None
+    await references.closer.close([Closing(naming, first.id, 1)])
+    with pytest.raises(ReferenceClosed):
+        await references.create(slip)
 
 
 async def test_id_is_not_closed_by_a_delete_that_is_not_decided(office: Office) -> None:

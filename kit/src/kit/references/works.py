@@ -138,10 +138,12 @@ def _is_outdated(closed: Closed, epochs: Mapping[str, int]) -> bool:
 
 
 def closed_problem(closures: Sequence[Closed]) -> ReferenceClosed | ResourceDeleted:
-    if any(is_own_key(closed.key) for closed in closures):
+    """Closed references come first: they may be open again when they are asked about, the document's own id never."""
+    references = [closed for closed in closures if not is_own_key(closed.key)]
+    if not references:
         return ResourceDeleted("Send a new request, with a new Idempotency-Key if it has one, to make another.")
-    named = [named_by(closed.key) for closed in closures]
-    removed = sorted({one["relationship"] for one, closed in zip(named, closures, strict=True) if closed.is_whole})
+    named = [named_by(closed.key) for closed in references]
+    removed = sorted({one["relationship"] for one, closed in zip(named, references, strict=True) if closed.is_whole})
     detail = (
         f"An operator has removed {', '.join(removed)}: nothing may refer by it."
         if removed
