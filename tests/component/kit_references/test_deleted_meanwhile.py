@@ -77,12 +77,18 @@ async def test_create_whose_commit_was_lost_says_that_it_was_deleted(office: Off
     assert await office.row(one) is None
 
 
-async def test_insert_that_arrives_late_is_no_document(office: Office, faults: Faults) -> None:
+async def inserted_late(office: Office, faults: Faults) -> Desk:
+    """A desk whose first insert arrives when it was created by the second and deleted."""
     one = desk(name="n")
     faults.add("late", "insert_many", "desks")
     await office.references.create(one, attached(one))
     await delete(office, one)
     await faults.deliver()
+    return one
+
+
+async def test_insert_that_arrives_late_is_no_document(office: Office, faults: Faults) -> None:
+    one = await inserted_late(office, faults)
     assert await office.store.collection(Desk).get(one.id) is None
     await office.reap()
     assert await office.row(one) is None
@@ -105,11 +111,7 @@ async def test_so_it_is_with_what_refers_to_nothing() -> None:
 
 
 async def test_nobody_helps_it_to_become_one(office: Office, faults: Faults) -> None:
-    one = desk(name="n")
-    faults.add("late", "insert_many", "desks")
-    await office.references.create(one, attached(one))
-    await delete(office, one)
-    await faults.deliver()
+    one = await inserted_late(office, faults)
     other = desk(name="n", person_id=one.person_id)
     await office.references.create(other, attached(other))
     assert await office.row(one) is None

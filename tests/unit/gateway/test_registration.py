@@ -44,9 +44,10 @@ class Owner:
 
 
 async def test_document_that_comes_while_another_is_registered_is_not_left_out() -> None:
-    owner, declared = Owner(), Declared(("bots",))
+    owner = Owner()
     calls: Any = {OWNER: owner}
-    registration = Registration(calls, lambda: declared)  # type: ignore[arg-type, return-value]
+    declared: Any = Declared(("bots",))
+    registration = Registration(calls, lambda: declared)
     registration.changed()
     await owner.heard.wait()
     declared = Declared(("bots", "staking"))
