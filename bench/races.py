@@ -32,7 +32,8 @@ CREATES_PER_PARENT = 40
 CREATES_AFTER = 10  # of these, when the delete was answered
 CREATES_AMID = CREATES_PER_PARENT - CREATES_AFTER
 SPREAD_S = 0.25
-HEAD_START_S = 0.1
+HEAD_START_S = 0.05
+HEAD_START_MAX_S = 5.0
 AT_ONCE = 4  # parents whose creates and deletes are under way
 CONNECTIONS = 8  # for each of these
 ANSWER_S = 60.0
@@ -63,6 +64,25 @@ class Raced:
         )
 
 
+@dataclass
+class HeadStart:
+    """How long before the first create an account's delete is sent; below zero, how long after it. Which of them wins
+    is a matter of the machine: whoever won has less of it the next time, and ever less until he loses, so that both
+    outcomes occur on any machine."""
+
+    seconds: float = HEAD_START_S
+    _step_s: float = 0.0
+
+    def learn(self, told: str) -> None:
+        """What such a delete was told; an answer that decides nothing teaches nothing."""
+        if told != "204" and not told.startswith("409"):
+            return
+        wanted = -1 if told == "204" else 1
+        is_same = wanted * self._step_s > 0
+        self._step_s = self._step_s * 2 if is_same else wanted * HEAD_START_S
+        self.seconds = max(-HEAD_START_MAX_S, min(self.seconds + self._step_s, HEAD_START_MAX_S))
+
+
 @dataclass(frozen=True)
 class Arena:
     """Where a race is run: the same calls on either platform. `make` writes so many users, each with an account, into
@@ -85,7 +105,7 @@ async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1, patience_
     async with _databases(arena) as databases:
         made = await arena.make(databases["users"], max(1, creates // CREATES_PER_PARENT))
     waiting = list(enumerate(made))
-    raced = Raced()
+    raced, head_start = Raced(), HeadStart()
     urls = cycle(arena.gateway_urls)
 
     async def worker() -> None:
@@ -97,11 +117,13 @@ async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1, patience_
                 is_user = number % 2 == 0
                 path = f"/v1/users/{parent[0]}" if is_user else f"/v1/exchange-accounts/{parent[1]}"
                 # An account's delete races the first bots only: after them it is refused.
-                first_s = 0.0 if is_user else randomness.random() * HEAD_START_S
-                amid = randomness.random() * SPREAD_S * 0.6 if is_user else 0.0
+                ahead = -randomness.random() * SPREAD_S * 0.6 if is_user else head_start.seconds
+                first_s = max(0.0, ahead)
                 moments = [first_s + randomness.random() * SPREAD_S for _ in range(CREATES_AMID)]
                 sent = [_later(moment, _create(http, next(urls), parent, raced)) for moment in moments]
-                await asyncio.gather(_later(amid, _delete(http, next(urls), path, raced)), *sent)
+                told, *_ = await asyncio.gather(_later(first_s - ahead, _delete(http, next(urls), path, raced)), *sent)
+                if not is_user:
+                    head_start.learn(told)
                 # A gateway may still hold its owner's word that the parent is there.
                 await asyncio.gather(*(_create(http, next(urls), parent, raced) for _ in range(CREATES_AFTER)))
 
@@ -111,27 +133,31 @@ async def race(arena: Arena, creates: int = CREATES, *, seed: int = 1, patience_
     return raced
 
 
-async def _later(seconds: float, call: Awaitable[None]) -> None:
+async def _later(seconds: float, call: Awaitable[str]) -> str:
     await asyncio.sleep(seconds)
-    await call
+    return await call
 
 
-async def _create(http: aiohttp.ClientSession, url: str, parent: Parent, raced: Raced) -> None:
+async def _create(http: aiohttp.ClientSession, url: str, parent: Parent, raced: Raced) -> str:
     user_id, account_id = parent
     body = bot_request(account_id, userId=user_id, name=f"bot {secrets.token_hex(8)}")
     async with http.post(f"{url}/v1/bots", json=body) as answer:
         said = await answer.json()
-    raced.creates[_outcome(answer.status, said)] += 1
+    told = _outcome(answer.status, said)
+    raced.creates[told] += 1
     if answer.status == 201:
         raced.created[said["botId"]] = parent
+    return told
 
 
-async def _delete(http: aiohttp.ClientSession, url: str, path: str, raced: Raced) -> None:
+async def _delete(http: aiohttp.ClientSession, url: str, path: str, raced: Raced) -> str:
     async with http.delete(url + path) as answer:
         said = await answer.json() if answer.status >= 400 else {}
-        raced.deletes[_outcome(answer.status, said)] += 1
-        if answer.status == 202:
-            raced.later.append(url + answer.headers["Location"])
+    told = _outcome(answer.status, said)
+    raced.deletes[told] += 1
+    if answer.status == 202:
+        raced.later.append(url + answer.headers["Location"])
+    return told
 
 
 def _outcome(status: int, said: Any) -> str:

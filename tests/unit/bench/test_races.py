@@ -1,0 +1,30 @@
+"""Whoever wins the race of a create and a delete starts later, until he loses."""
+
+import pytest
+
+from bench.races import HEAD_START_MAX_S, HEAD_START_S, HeadStart
+
+WON, LOST = "204", "409 delete-restricted"
+
+
+def test_a_delete_that_wins_starts_ever_later_until_it_is_refused() -> None:
+    head_start, starts = HeadStart(), []
+    for told in (WON, WON, WON, LOST, LOST):
+        head_start.learn(told)
+        starts.append(round(head_start.seconds / HEAD_START_S))
+    assert starts == [0, -2, -6, -5, -3]
+
+
+@pytest.mark.parametrize(("told", "end"), [(WON, -HEAD_START_MAX_S), (LOST, HEAD_START_MAX_S)])
+def test_it_is_bounded(told: str, end: float) -> None:
+    head_start = HeadStart()
+    for _ in range(10):
+        head_start.learn(told)
+    assert head_start.seconds == end
+
+
+@pytest.mark.parametrize("told", ["202", "503 unavailable", "404 not-found"])
+def test_what_decides_nothing_teaches_nothing(told: str) -> None:
+    head_start = HeadStart()
+    head_start.learn(told)
+    assert head_start.seconds == HEAD_START_S
