@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from simulation.faults import HOP, STORE
 from simulation.residents import Resident, add_pair, settle
-from simulation.stage import DELETES, each_step, ended, healed, is_gone, passes, reached, started
+from simulation.stage import DELETES, each_step, ended, healed, held_at, is_gone, passes, reached, started
 from simulation.world import World
 
 
@@ -225,17 +225,13 @@ def test_the_delete_of_the_root_overtakes_that_of_a_child_at_each_of_its_steps(c
     async def scenario(world: World, step: int) -> tuple[bool, list[str]]:
         add_pair(world)
         user = await settle(world, "ada", accounts=2, bots=1)
-        held = world.order("hold", kind=HOP, process="gateway/1", what=f"POST {DELETES}", skip=step)
-        inner = started(world, user.client.call("DELETE", _overtaken(user, child), gateway="gateway/1", tries=1))
-        await asyncio.wait({inner, started(world, held.gate.reached.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        struck = held.struck > 0
+        inner = await held_at(world, step, user.client, _overtaken(user, child))
         outer = started(world, world.admin.call("DELETE", f"/v1/users/{user.id}", gateway="gateway/2", tries=1))
         await asyncio.sleep(3.0)
-        held.gate.open()
-        await asyncio.gather(inner, outer)
+        await asyncio.gather(inner.goes_on(), outer)
         found = await healed(world)
         assert is_gone(world, user)
-        return struck and inner.result().status != 405, found
+        return inner.is_struck, found
 
     each_step(scenario, seed=3)
 
@@ -247,17 +243,13 @@ def test_a_bot_started_at_each_step_of_its_users_delete() -> None:
     async def scenario(world: World, step: int) -> tuple[bool, list[str]]:
         add_pair(world)
         user = await settle(world, "ada", accounts=1, bots=1)
-        held = world.order("hold", kind=HOP, process="gateway/1", what=f"POST {DELETES}", skip=step)
-        deleting = started(world, world.admin.call("DELETE", f"/v1/users/{user.id}", gateway="gateway/1", tries=1))
-        await asyncio.wait({deleting, started(world, held.gate.reached.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        struck = held.struck > 0
+        held = await held_at(world, step, world.admin, f"/v1/users/{user.id}")
         reply = await user.client.call("POST", f"/v1/bots/{user.bots[0]}/start", {}, key=True, gateway="gateway/2")
-        held.gate.open()
-        await deleting
+        told = await held.goes_on()
         found = await healed(world)
-        assert reply.is_ok != is_gone(world, user), (reply, deleting.result())
+        assert reply.is_ok != is_gone(world, user), (reply, told)
         outcomes.add("started" if reply.is_ok else "deleted")
-        return struck, found
+        return held.is_struck, found
 
     each_step(scenario, seed=1)
     assert outcomes == {"started", "deleted"}

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cabinet_service
 import structlog
 from beanie import init_beanie
+from cabinet_service import CABINET
 from mock_store import mock_motor
 from simulation.sources import VirtualClock
 
@@ -35,11 +37,17 @@ SERVICES = ("users", "bots", "staking")
 PLACES = ("users/1", "bots/1", "bots/2", "staking/1")
 MORE_PLACES = ("users/2", "staking/2")
 """Where there are two replicas of everything."""
+GUEST_PLACES = (f"{CABINET}/1",)
+"""Where another team's service has joined."""
 GATEWAYS = ("gateway/1", "gateway/2")
 PREFIX = "sim"
 SEED = hashlib.sha256(b"the simulation's signing key").digest()
-_KEYS = {name: f"simulated-gateway-key-of-{name}-0123456789abcdef" for name in SERVICES}
-_MODULES: dict[str, Any] = {"users": users.app, "bots": bots.app, "staking": staking.app}
+_KEYS = {name: f"simulated-gateway-key-of-{name}-0123456789abcdef" for name in (*SERVICES, CABINET)}
+_MODULES: dict[str, Any] = {"users": users.app, "bots": bots.app, "staking": staking.app, CABINET: cabinet_service}
+_CONSENT = {
+    "users": f"users=bots,staking,{CABINET} exchange_accounts=bots",
+    "bots": f"trading_bots=staking,{CABINET}",
+}
 DOCUMENTS: dict[str, tuple[type[Stored], ...]] = {name: tuple(one.DOCUMENTS) for name, one in _MODULES.items()}
 
 
@@ -84,6 +92,10 @@ def service_settings(service: str) -> Any:
         "gateway_keys": _KEYS[service],
         "cursor_key": "simulated-cursor-key-0123456789abcdef",
     }
+    if service in _CONSENT:
+        values["reference_consent"] = _CONSENT[service]
+    if service == CABINET:
+        return cabinet_service.CabinetSettings(**values)
     module: Any = {"users": users.settings, "bots": bots.settings, "staking": staking.settings}[service]
     if service == "users":
         seed = base64.urlsafe_b64encode(SEED).decode().rstrip("=")

@@ -32,9 +32,12 @@ CREATES = {
     "/v1/bots": ("trading_bots", "botId"),
     "/v1/staking/pools": ("staking_pools", "poolId"),
     "/v1/staking/stakes": ("user_stakes", "stakeId"),
+    "/v1/labels": ("labels", "labelId"),
+    "/v1/holds": ("holds", "holdId"),
+    "/v1/folders": ("folders", "folderId"),
 }
 """Where a POST creates what, and the name of its id."""
-NAMES = {"users": "email", "trading_bots": "name"}
+NAMES = {"users": "email", "trading_bots": "name", "labels": "words", "holds": "words", "folders": "words"}
 """What a create that was refused would be recognised by: no two creates share one."""
 NO_FINAL_WORD = frozenset({"idempotency-running"})
 
@@ -223,6 +226,19 @@ def changes(books: Books) -> Iterator[str]:
             yield f"{UNDEAD}: {call.method} {call.target} was refused ({call.reply.code}) and is there"
 
 
+def taken_off(books: Books) -> Iterator[str]:
+    """A label that nobody put elsewhere is still on what is there."""
+    journal, labels = books.world.journal, books.rows("labels")
+    for call in journal.of("POST", "/v1/labels"):
+        if call.reply.status != 201 or journal.of("PATCH", f"/v1/labels/{call.reply.body['labelId']}"):
+            continue
+        row = labels.get(call.reply.body["labelId"], call.sent)
+        for name, entity in (("botId", "trading_bots"), ("nextId", "labels")):
+            parent = call.sent.get(name)
+            if parent in books.rows(entity) and row.get(name) != parent:
+                yield f"{HALF}: label {row['_id']} was taken off {parent} of {entity}, which is there"
+
+
 def _ends_later(books: Books, bot: str, start: Call) -> bool:
     """Whether anybody tried to end what was started."""
     return any(
@@ -241,7 +257,14 @@ async def ledger(world: "World") -> list[str]:
 async def findings(world: "World", *, with_ledger: bool = False) -> list[str]:
     """Everything that is wrong, in a healed world."""
     books = Books(world)
-    found = [*dangling(books), *stuck(books), *words(books), *removed_though_blocked(books), *changes(books)]
+    found = [
+        *dangling(books),
+        *stuck(books),
+        *words(books),
+        *removed_though_blocked(books),
+        *changes(books),
+        *taken_off(books),
+    ]
     if with_ledger:
         found += await ledger(world)
     return found

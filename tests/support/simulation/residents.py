@@ -49,12 +49,12 @@ class Resident:
     bots: list[str] = field(default_factory=list)
     count: int = 0
 
-    def _next(self, what: str) -> str:
+    def next_name(self, what: str) -> str:
         self.count += 1
         return f"{what} {self.count} of {self.client.name}"
 
     async def link(self) -> Reply:
-        secret = self._next("key").replace(" ", "-")
+        secret = self.next_name("key").replace(" ", "-")
         given = {"exchangeName": EXCHANGE, "apiKey": f"{secret}-0123456789", "apiSecret": f"{secret}-9876543210"}
         reply = await self.client.post("/v1/exchange-accounts", given)
         if reply.status == 201:
@@ -65,7 +65,7 @@ class Resident:
         given: dict[str, Any] = {
             "exchangeAccountId": account,
             "marketPair": PAIR,
-            "name": self._next("bot"),
+            "name": self.next_name("bot"),
             "strategy": {"name": "grid", "version": "1"},
             "mode": "paper",
             "initialCapital": {"amount": "1000", "currency": "USDT"},
@@ -84,8 +84,17 @@ class Resident:
         return await self.client.patch(f"/v1/bots/{bot}", {"exchangeAccountId": account})
 
     async def deliver_sample(self, bot: str) -> Reply:
+        target = f"/v1/bots/{bot}/performance/samples"
+        return await self.client.post(target, {"samples": [self._sample()]}, key=False)
+
+    async def deliver_samples_of(self, bots: list[str]) -> Reply:
+        """Of many bots at once."""
+        given = [{"botId": bot, "samples": [self._sample()]} for bot in bots]
+        return await self.client.post("/v1/performance/samples", {"bots": given}, key=False)
+
+    def _sample(self) -> dict[str, Any]:
         at = BEGIN + timedelta(seconds=self.world.loop.now - 60)
-        sample = {
+        return {
             "ts": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "equity": "1000",
             "realizedPnl": "0",
@@ -95,11 +104,10 @@ class Resident:
             "cashFlow": "0",
             "seq": self.count,
         }
-        return await self.client.post(f"/v1/bots/{bot}/performance/samples", {"samples": [sample]}, key=False)
 
     async def credit(self, amount: str = "100") -> Reply:
         return await self.world.admin.post(
-            f"/v1/balances/{self.id}/credits", {"amount": amount, "reason": self._next("credit")}
+            f"/v1/balances/{self.id}/credits", {"amount": amount, "reason": self.next_name("credit")}
         )
 
     async def stake(self, pool: str, amount: str = "10") -> Reply:

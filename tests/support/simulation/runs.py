@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from simulation.checks import DANGLING
 from simulation.mutants import naive, replaced
-from simulation.workload import RACES, Tally, random_run, setting_of
+from simulation.workload import ALL_RACES, Tally, random_run, setting_of
 from simulation.world import simulate
 
 BOTH = ("deleted", "refused", "written")
@@ -48,7 +48,7 @@ class Totals:
 
     def one_sided(self) -> list[str]:
         """The races of which not every outcome has occurred."""
-        return [name for name in RACES if not self.tally.races.get(name, set()).issuperset(BOTH)]
+        return [name for name in ALL_RACES if not self.tally.races.get(name, set()).issuperset(BOTH)]
 
     def lines(self) -> Iterator[str]:
         deletes, others = self.tally.deletes, self.tally.others
@@ -58,7 +58,7 @@ class Totals:
         )
         yield "deletes: " + ", ".join(f"{word} {count}" for word, count in sorted(deletes.items()))
         yield "writes against them: " + ", ".join(f"{word} {count}" for word, count in sorted(others.items()))
-        for name in RACES:
+        for name in ALL_RACES:
             yield f"  {name}: {', '.join(sorted(self.tally.races.get(name, set()))) or 'not met'}"
 
 

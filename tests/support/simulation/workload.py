@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulation.cabinet import GUEST_RACES
 from simulation.checks import findings
 from simulation.clients import Reply
 from simulation.faults import ROUGH
@@ -62,7 +63,8 @@ class Workload:
     async def run(self, *, episodes: int = EPISODES_PER_SEED) -> Tally:
         world = self.world
         add_pair(world)
-        chosen = [self.random.choice(list(RACES)) for _ in range(episodes)]
+        races = GUEST_RACES if world.has_guest else RACES
+        chosen = [self.random.choice(list(races)) for _ in range(episodes)]
         residents = []
         for place, _ in enumerate(chosen):
             residents.append(await settle(world, f"user{place}", accounts=2, bots=2))
@@ -71,13 +73,15 @@ class Workload:
                 await resident.credit()
         world.set_weather(ROUGH)
         trouble = asyncio.get_running_loop().create_task(self._trouble())
-        await asyncio.gather(*(self._race(name, resident) for name, resident in zip(chosen, residents, strict=True)))
+        await asyncio.gather(
+            *(self._race(name, races[name], resident) for name, resident in zip(chosen, residents, strict=True))
+        )
         trouble.cancel()
         return self.tally
 
-    async def _race(self, name: str, resident: Resident) -> None:
+    async def _race(self, name: str, race: "Race", resident: Resident) -> None:
         await asyncio.sleep(self.random.uniform(0, 1.0))
-        deletes, others = await RACES[name](self, resident)
+        deletes, others = await race(self, resident)
         others = [*others, *others]
         starts = [self._starts(one, HEAD_START_S_MAX) for one in deletes]
         starts += [self._starts(one, LATEST_S) for one in others]
@@ -228,6 +232,8 @@ RACES: dict[str, Race] = {
     )
 }
 
+ALL_RACES = {**RACES, **GUEST_RACES}
+
 
 async def random_run(world: "World") -> tuple[Tally, list[str]]:
     """The workload, healing, and what is wrong after it."""
@@ -238,5 +244,6 @@ async def random_run(world: "World") -> tuple[Tally, list[str]]:
 
 
 def setting_of(seed: int) -> dict[str, bool]:
-    """Every third seed runs on a replica set, every fourth with two replicas of every service."""
-    return {"is_cluster": seed % 3 == 0, "is_wide": seed % 4 == 0}
+    """Every third seed runs on a replica set, every fourth with two replicas of every service, every fifth with another
+    team's service and the races about it."""
+    return {"is_cluster": seed % 3 == 0, "is_wide": seed % 4 == 0, "has_guest": seed % 5 == 0}

@@ -5,7 +5,16 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from simulation.applications import DOCUMENTS, GATEWAYS, MORE_PLACES, PLACES, cheapened, database_of, host_of
+from simulation.applications import (
+    DOCUMENTS,
+    GATEWAYS,
+    GUEST_PLACES,
+    MORE_PLACES,
+    PLACES,
+    cheapened,
+    database_of,
+    host_of,
+)
 from simulation.clients import Client, Journal
 from simulation.faults import CALM, Faults, Rule, Weather
 from simulation.loop import Owner, SimulatedLoop, bury, run
@@ -30,11 +39,14 @@ class World:
         *,
         is_cluster: bool = False,
         is_wide: bool = False,
+        has_guest: bool = False,
         lines: bool = False,
     ) -> None:
-        """`is_cluster`: the store is a replica set. `is_wide`: there are two replicas of every service."""
+        """`is_cluster`: the store is a replica set. `is_wide`: there are two replicas of every service. `has_guest`:
+        another team's service has joined."""
         self.seed = seed
-        self.places = (*PLACES, *MORE_PLACES) if is_wide else PLACES
+        self.has_guest = has_guest
+        self.places = (*PLACES, *(MORE_PLACES if is_wide else ()), *(GUEST_PLACES if has_guest else ()))
         self.doors: tuple[str, ...] = GATEWAYS
         """Where clients knock."""
         self.loop = loop
@@ -144,12 +156,13 @@ def simulate(
     *,
     is_cluster: bool = False,
     is_wide: bool = False,
+    has_guest: bool = False,
     lines: bool = False,
 ) -> tuple[T, World]:
     """Runs one scenario in one world from one seed."""
     loop = SimulatedLoop()
     with cheapened(), seeded(seed, loop):
-        world = World(seed, loop, is_cluster=is_cluster, is_wide=is_wide, lines=lines)
+        world = World(seed, loop, is_cluster=is_cluster, is_wide=is_wide, has_guest=has_guest, lines=lines)
 
         async def whole() -> T:
             try:
