@@ -227,7 +227,7 @@ def test_many_made_at_once_while_one_of_their_parents_is_deleted() -> None:
         delivering = started(world, user.deliver_samples_of(user.bots))
         await reached(insert.gate)
         deleting = started(world, user.client.delete(f"/v1/bots/{going}"))
-        await asyncio.sleep(world.random.uniform(0.0, 0.3))
+        await asyncio.sleep(world.random.uniform(0.0, 2.0))
         insert.gate.open()
         await asyncio.gather(delivering, deleting)
         assert (await user.deliver_samples_of(staying)).is_ok
