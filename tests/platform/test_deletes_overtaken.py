@@ -30,8 +30,9 @@ SETTINGS = {"DELETE_SWEEP_INTERVAL_S": "0.5", "DELETE_IDLE_S": "8", "REQUEST_TIM
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    planned = Parts(tmp_path_factory.mktemp("parts"), replicas={GATEWAY: 2, "bots": 2}, settings=SETTINGS)
+def parts(store_url: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    replicas = {GATEWAY: 2, "bots": 2}
+    planned = Parts(tmp_path_factory.mktemp("parts"), store_url=store_url, replicas=replicas, settings=SETTINGS)
     with planned.up() as platform:
         yield platform
 
