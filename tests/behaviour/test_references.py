@@ -58,6 +58,12 @@ def test_bot_on_an_unknown_pair_is_refused_at_market_pair(trader: Api) -> None:
     assert pointers(problem(answer, 422, "reference-not-found")) == {"/marketPair"}
 
 
+def test_number_that_no_store_can_hold_is_a_wrong_value_and_no_failure(trader: Api) -> None:
+    """It stands where the gateway takes a part of the pair's key from, since the account hands over none."""
+    answer = trader.post("/v1/bots", bot_request(UNKNOWN_ID, exchange=2**64 - 1))
+    assert pointers(problem(answer, 422, "reference-not-found")) == {"/exchangeAccountId"}
+
+
 def test_pair_is_looked_up_on_the_exchange_of_the_account(trader: Api) -> None:
     on_kraken = exchange_account(trader, "kraken")
     answer = trader.post("/v1/bots", bot_request(on_kraken["accountId"], marketPair="ADA/USDT"))

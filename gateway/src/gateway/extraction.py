@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.reference_spec import ParentSpec, ReferenceSpec
 from gateway.schema_reader import Node
 from kit.problems import PayloadTooLarge
+from kit.references.reading import NUMBER_MAX, NUMBER_MIN
 from kit.strict_json import pointer_step
 
 REFERENCES_MAX: Final = 5_000
@@ -165,6 +166,10 @@ class Resolver:
             value = found.scope[child]
         else:
             value = self._parameters.get(child, self._copied.get(place))
-        if not isinstance(value, str | int) or (isinstance(value, str) and len(value) > VALUE_LENGTH_MAX):
+        if isinstance(value, str):
+            is_comparable = len(value) <= VALUE_LENGTH_MAX
+        else:
+            is_comparable = isinstance(value, int) and NUMBER_MIN <= value <= NUMBER_MAX
+        if not is_comparable:
             raise UnresolvedError
         return value

@@ -17,7 +17,8 @@ from kit.references.deletes.cascading import BATCH_MAX, Applied, Cascade, Doomed
 from kit.references.deletes.naming import Naming, Namings
 from kit.references.deletes.parent_states import ParentAt, ParentState, parent_at
 from kit.references.deletes.parts import Parts
-from kit.references.registry import Consent, Registry
+from kit.references.owner import LocalOwner, Question
+from kit.references.registry import Application, Consent, Registry
 from kit.references.rules import EntityRules
 from kit.store import StoreUnavailable
 
@@ -34,6 +35,15 @@ class Note(Entity):
 
     class Settings:
         name = "notes"
+
+
+class OpenBadge(Entity):
+    """A badge by a version that lets others refer to it."""
+
+    rules: ClassVar[EntityRules] = EntityRules(key="badgeId")
+
+    class Settings:
+        name = "badges"
 
 
 ALL: tuple[type[Stored], ...] = (*DOCUMENTS, *PEOPLE_DOCUMENTS, Note)
@@ -128,7 +138,7 @@ class TestLeaves:
     async def test_one_that_moved_away_meanwhile_stays_with_its_parts(self, office: Office, faults: Faults) -> None:
         await put(office, "badges", {"_id": "b1", "personId": "p"}, {"_id": "b2", "personId": "p"})
         await put(office, "badge_uses", {"_id": "u1", "badgeId": "b1"}, {"_id": "u2", "badgeId": "b2"})
-        held = faults.add("hold", "delete_many", "badges")
+        held = faults.add("hold", "update_many", "badges")
         applying = asyncio.create_task(apply(office, "badges.personId", "p"))
         await held.gate.reached.wait()
         await office.store.rows("badges").update_one({"_id": "b2"}, {"$set": {"personId": "q"}})
@@ -149,6 +159,25 @@ class TestLeaves:
         applied = await apply(office, "badges.personId", "p")
         assert [(one.id, one.epoch) for one in applied.forced] == [("b1", 1)]
         assert [one.relationship for one in applied.relationships] == ["visits.badgeId"]
+
+    @pytest.mark.parametrize("operation", ["update_many", "delete_many"])
+    async def test_not_confirmed_to_those_whom_another_version_lets_refer_to_it_meanwhile(
+        self, office: Office, faults: Faults, operation: str
+    ) -> None:
+        """A replica of that version registers them and asks its database, at any moment of the removal by this one."""
+        await put(office, "badges", {"_id": "b1", "personId": "p"})
+        registry = Registry(office.store, [OpenBadge], service="people", consent=Consent(None))
+        newer = LocalOwner(office.store, [OpenBadge], registry, clock=office.clock)
+        held = faults.add("hold", operation, "badges")
+        applying = asyncio.create_task(apply(office, "badges.personId", "p"))
+        await held.gate.reached.wait()
+        assert await registry.register("shop", [Application("visits.badgeId", "badges", CASCADE)], NOW) == []
+        (answer,) = await newer.validate([Question("visits.badgeId", "badges", caller=None, id="b1")])
+        held.gate.open()
+        applied = await applying
+        assert (answer.status == "ok") == bool(applied.forced)
+        assert (applied.removed == 1) == (not applied.forced)
+        assert [one.relationship for one in applied.relationships] == (["visits.badgeId"] if applied.forced else [])
 
     async def test_intents_are_not_children(self, office: Office) -> None:
         intent = {"kind": "create", "token": "t", "refs": ["badges.personId|people|p"], "at": NOW}

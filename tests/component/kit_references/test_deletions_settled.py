@@ -1,5 +1,6 @@
 """What a delete's record says after another delete has changed the document before it was looked at."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -65,6 +66,19 @@ async def test_refused_one_stays_refused_whatever_the_next_delete_does(
     assert (standing.requested_by, standing.deletion_id) == ("alice", first.deletion_id)
     assert (await deletions.resume(first.deletion_id)).state == "refused"
     assert (await deletions.resume(second.deletion_id)).state == ("refused" if second_is_refused else "deleting")
+
+
+async def test_one_that_is_refused_while_it_is_looked_at_says_who_blocks(office: Office, faults: Faults) -> None:
+    """A second DELETE reads the record just before the first one's coordinator writes down why it is refused."""
+    one, deletions = await stored(office), office.references.deletions
+    begun = await begin(office, one)
+    held = faults.add("hold", "find_one", "desks")
+    joined = asyncio.create_task(deletions.resume(begun.deletion_id))
+    await held.gate.reached.wait()
+    await deletions.refuse(begun.deletion_id, begun.epoch, BLOCKED)
+    held.gate.open()
+    standing = await joined
+    assert (standing.state, standing.blocked_by) == ("refused", BLOCKED)
 
 
 async def test_one_whose_mark_came_second_is_abandoned_and_touches_nothing(office: Office, faults: Faults) -> None:

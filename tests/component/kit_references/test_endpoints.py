@@ -99,6 +99,11 @@ async def test_questions_are_answered_in_order(office: GatewayStandIn, gateway: 
             {"items": [{"relationship": "a", "parent": "p", "id": "i", "match": {"a": []}}]},
             "/items/0/match/a",
         ),
+        (
+            VALIDATE,
+            {"items": [{"relationship": "a", "parent": "p", "id": "i", "match": {"a": 2**63}}]},
+            "/items/0/match/a",
+        ),
         (VALIDATE, {"items": [{}] * 501}, "/items"),
     ],
 )

@@ -1,5 +1,6 @@
 """The owner's half, called in process."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from office import NOW, ROOM_ID, Case, Desk, Office, attached, desk
 
 from kit.identity import Caller
 from kit.ids import new_id
+from kit.problems import Unavailable
 from kit.references import registry
 from kit.references.declaration import CASCADE, RESTRICT, DeclarationError
 from kit.references.owner import KEPT_S, Answer, Question
@@ -17,6 +19,7 @@ from kit.references.registry import Application, Consent
 pytestmark = pytest.mark.anyio
 
 VISIT = "visits.deskId"
+PATIENCE_S = 10
 
 
 @pytest.fixture
@@ -160,6 +163,24 @@ class TestRegistry:
         row = await office.store.rows("reference_registry").find_one({"_id": f"{VISIT}|desks"})
         assert row is not None
         assert (row["onDelete"], row["state"]) == ("RESTRICT", "registered")
+
+    async def test_one_that_another_wrote_and_a_fail_over_took_back_is_not_called_registered(
+        self, office: Office, faults: Faults
+    ) -> None:
+        """The store says that it is there already, and has it no more."""
+        held = faults.add("hold-answer", "find_one", "reference_registry")
+        wish = [Application("visits.caseId", "cases", RESTRICT)]
+        registering = asyncio.create_task(office.references.registry.register("shop", wish, NOW))
+        await held.gate.reached.wait()
+        assert await office.references.registry.register("shop", wish, NOW) == []
+        gone = faults.add("hold", "find_one", "reference_registry")
+        held.gate.open()
+        async with asyncio.timeout(PATIENCE_S):
+            await gone.gate.reached.wait()
+        await office.store.rows("reference_registry").delete_many({"parent": "cases"})
+        gone.gate.open()
+        with pytest.raises(Unavailable):
+            await registering
 
     async def test_relationship_of_one_service_is_not_anothers(self, office: Office, stored: Desk) -> None:
         (refused,) = await office.references.registry.register("bank", [Application(VISIT, "desks", CASCADE)], NOW)

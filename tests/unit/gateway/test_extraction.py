@@ -160,6 +160,21 @@ def test_match_may_come_from_the_path() -> None:
     assert question.match == {"userId": BOB}
 
 
+@pytest.mark.parametrize("exchange", [2**63, -(2**63) - 1, 1.5, ["kraken"], {"$ne": 1}, "k" * 257])
+def test_what_no_store_can_be_asked_for_is_not_asked(exchange: Any) -> None:
+    _, wanted = resolver(BOT, {"exchange": exchange, "marketPair": "BTC/USDT"})
+    with pytest.raises(UnresolvedError):
+        wanted("/marketPair")
+
+
+@pytest.mark.parametrize("exchange", [2**63 - 1, -(2**63), "k" * 256])
+def test_what_may_be_asked_for_is(exchange: Any) -> None:
+    _, wanted = resolver(BOT, {"exchange": exchange, "marketPair": "BTC/USDT"})
+    question = wanted("/marketPair")
+    assert question is not None
+    assert question.key == {"exchange": exchange, "symbol": "BTC/USDT"}
+
+
 def test_natural_key_waits_for_what_another_reference_hands_over() -> None:
     made, wanted = resolver(BOT, {"exchangeAccountId": UNKNOWN, "marketPair": "BTC/USDT"})
     with pytest.raises(UnresolvedError):

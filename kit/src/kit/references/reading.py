@@ -13,6 +13,7 @@ from kit.problems import FieldError, InvalidRequest
 from kit.references.declaration import OnDelete
 
 T = TypeVar("T")
+NUMBER_MIN = -(2**63)
 NUMBER_MAX = 2**63 - 1
 """What a store keeps."""
 
@@ -45,6 +46,8 @@ def scalars_of(value: Any, where: str) -> dict[str, Any]:
     found = object_of(value, where)
     for name, one in found.items():
         if not isinstance(one, str | int | bool) and one is not None:
+            raise malformed(f"{where}/{name}")
+        if isinstance(one, int) and not NUMBER_MIN <= one <= NUMBER_MAX:
             raise malformed(f"{where}/{name}")
     return found
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kit.documents import Entity, Record, Stored
+from kit.problems import Unavailable
 from kit.references.declaration import SEPARATOR, DeclarationError, OnDelete, Reference
 from kit.store import DuplicateKey, Store
 from kit.store.rows import Filter, Row
@@ -215,10 +216,13 @@ class Registry:
             try:
                 await self._rows.insert(row)
             except DuplicateKey:
-                known = await self._rows.find_one({"_id": key})
+                async with self._store.session(fenced=True) as session:
+                    known = await self._rows.find_one({"_id": key}, session=session)
+                if known is None:  # a fail-over took back what was there
+                    raise Unavailable(f"{wish.relationship} could not be registered; try again.") from None
             else:
                 return None
-        return None if known is None else await self._refreshed(known, row)
+        return await self._refreshed(known, row)
 
     async def _refreshed(self, known: Mapping[str, Any], wish: Mapping[str, Any]) -> Refusal | None:
         relationship = str(wish["relationship"])

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from kit.store.collection import Collection
-from kit.store.errors import StoreUnavailable, UnsuitableStore
+from kit.store.errors import DuplicateKey, StoreUnavailable, UnsuitableStore
 from kit.store.indexes import is_sparse
 from kit.store.quirks import is_embedded
 from kit.store.rows import Rows, translated
@@ -57,6 +57,7 @@ class StoreClient:
         motor: Motor = AsyncIOMotorClient(
             url,
             w="majority",
+            journal=True,
             retryWrites=False,
             retryReads=True,
             tz_aware=True,
@@ -187,10 +188,15 @@ class Store:
         """`fenced`: begun with a majority write of its own, so that a deposed primary can't answer its reads."""
         async with self.client.session(after) as session:
             if fenced and session is not None:
-                await self.rows(FENCES).update_one(
-                    {"_id": "fence"}, {"$inc": {"count": 1}}, upsert=True, session=session
-                )
+                await self._fence(session)
             yield session
+
+    async def _fence(self, session: Session) -> None:
+        fence, raised = {"_id": "fence"}, {"$inc": {"count": 1}}
+        try:
+            await self.rows(FENCES).update_one(fence, raised, upsert=True, session=session)
+        except DuplicateKey:  # the very first of a database, beside another
+            await self.rows(FENCES).update_one(fence, raised, session=session)
 
     async def ping(self) -> bool:
         try:

@@ -33,7 +33,7 @@ class Doomed:
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What one batch did. `forced` are to be purged in turn, by `relationships`, which were read after they were
-    forced. `more`: ask again."""
+    forced; leaves, to which nobody refers, are `removed` at once. `more`: ask again."""
 
     set_null: int = 0
     removed: int = 0
@@ -63,25 +63,27 @@ class Cascade:
         }
 
     async def apply(self, naming: Naming, parent_ids: Sequence[str], rule: OnDelete, deletion_id: str) -> Applied:
-        """One batch of at most BATCH_MAX children. `rule` is that of the delete's plan, whatever is declared now."""
+        """One batch of at most BATCH_MAX children. `rule` is that of the delete's plan, whatever is declared now.
+
+        Leaves are forced, too, before it is asked who refers to them: another version may let others do so, and has it
+        validated until they are."""
         rows = self._store.rows(naming.child)
         async with self._store.session(fenced=True) as session:
             found = await rows.find(
                 naming.children(parent_ids), fields=[PARENT_STATE], limit=BATCH_MAX, session=session
             )
-            is_leaf = await self.is_leaf(naming.child, session)
         more = len(found) == BATCH_MAX
         if not found or rule not in (CASCADE, SET_NULL):
             return Applied()
         if rule is SET_NULL:
             return Applied(set_null=await self._set_null(rows, naming, parent_ids, found), more=more)
-        if is_leaf:
-            return Applied(removed=await self._remove_leaves(rows, naming, parent_ids, found), more=more)
         await self._force(naming, parent_ids, found, deletion_id)
         reached("apply:forced")
         async with self._store.session(fenced=True) as session:
             forced = await self._forced(naming, parent_ids, found, session)
             relationships = await self._registry.relationships_to(naming.child, session=session)
+        if naming.child in self._leaves and not relationships:
+            return Applied(removed=await self.remove(naming.child, forced), more=more)
         return Applied(forced=tuple(forced), relationships=tuple(relationships), more=more)
 
     async def left(self, naming: Naming, parent_ids: Sequence[str]) -> bool:
@@ -106,8 +108,8 @@ class Cascade:
         return removed
 
     async def is_leaf(self, entity: str, session: Session | None) -> bool:
-        """Nobody may refer to it, nor could before this version. `session` is fenced: what an older view lacks would be
-        taken for missing."""
+        """Nobody may refer to it by this version, nor is anybody registered by another. `session` is fenced: what an
+        older view lacks would be taken for missing."""
         return entity in self._leaves and not await self._registry.relationships_to(entity, session=session)
 
     async def _set_null(self, rows: Rows, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row]) -> int:
@@ -115,16 +117,6 @@ class Cascade:
         where = {"$and": [{"_id": {"$in": [row["_id"] for row in found]}}, naming.children(parent_ids)]}
         update = {"$unset": {naming.field: ""}, "$set": {"updatedAt": self._clock.now()}, "$inc": {"version": 1}}
         return await rows.update_many(where, update)
-
-    async def _remove_leaves(self, rows: Rows, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row]) -> int:
-        """Nobody refers to them, so nobody has to be asked. Their ids are closed before all the same: the retry of a
-        create may name another parent than the one that it went with."""
-        ids = [row["_id"] for row in found]
-        await self._parts.announce(naming.child, ids)
-        await self._closures.close_own(naming.child, ids, self._clock.now())
-        removed = await rows.delete_many({"$and": [{"_id": {"$in": ids}}, naming.children(parent_ids)]})
-        await self._parts.remove(naming.child, ids)
-        return removed
 
     async def _force(self, naming: Naming, parent_ids: Sequence[str], found: Sequence[Row], deletion_id: str) -> None:
         """From active, or from a deletion of their own, which is overtaken by that; a purge of their own is joined."""

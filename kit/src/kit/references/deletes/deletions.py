@@ -242,7 +242,8 @@ class Deletions:
             return _standing({**record, "state": records.OVERTAKEN, "other": at.deletion})
         if at.epoch > epoch:
             await self.records.end(deletion_id, records.REFUSED)
-            return _standing({**record, "state": records.REFUSED})
+            # Whoever refused it wrote down before why, which this record may be too old to say.
+            return _standing(await self._open(deletion_id))
         is_settled = at.state is ParentState.DELETING or at.epoch == epoch
         if is_settled or await self._moved(record, at, at.after(Step.ABANDON)):
             await self.records.end(deletion_id, records.ABANDONED)
