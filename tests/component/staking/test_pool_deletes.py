@@ -60,6 +60,7 @@ async def test_pool_with_a_history_is_not_deleted(service: Stakers, actions: tup
     for ask in (plan, begin):
         problem = refused(await ask(service.treasury, "deletePool", **pool), 409, "illegal-transition")
         assert (problem["from"], problem["action"]) == (state, "delete")
+        assert ("ever funded" in problem["detail"]) == ("fund" in actions)
 
 
 async def test_stale_version_is_refused(service: Stakers) -> None:

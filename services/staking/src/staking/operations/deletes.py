@@ -15,6 +15,8 @@ from kit.runtime import Runtime
 from staking.domain.pool import DELETE, PoolState, is_deletable
 from staking.operations.pools import illegal_pool_action, load_pool
 
+WAS_FUNDED = "A pool that was ever funded is history and stays: close it."
+
 
 async def plan_delete_pool(
     runtime: Runtime, caller: Caller, path: Mapping[str, str], if_match: int | None
@@ -28,7 +30,7 @@ async def plan_delete_pool(
     pool = await load_pool(runtime, path.get("poolId", ""))
     check_if_match(if_match, pool.edition)
     if not is_deletable(PoolState(pool.state), pool.funded):
-        raise illegal_pool_action(PoolState(pool.state), DELETE)
+        raise illegal_pool_action(PoolState(pool.state), DELETE, WAS_FUNDED if pool.funded else None)
     if pool.marks:
         raise Unavailable("Tokens are on their way into the pool; try again.")
     return DeletePlan(pool.id, {"version": pool.version})

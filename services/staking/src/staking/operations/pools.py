@@ -216,10 +216,11 @@ def _next_state(pool: StakingPool, action: PoolAction) -> PoolState:
     return state
 
 
-def illegal_pool_action(state: PoolState, action: str) -> IllegalTransition:
+def illegal_pool_action(state: PoolState, action: str, detail: str | None = None) -> IllegalTransition:
+    """`detail`: if it is not the state that forbids it."""
     allowed = [one.value for one in allowed_pool_actions(state)]
     return IllegalTransition(
-        f"'{action}' is not allowed while the pool is {state.value}.",
+        detail or f"'{action}' is not allowed while the pool is {state.value}.",
         from_=state.value,
         action=str(action),
         allowed=allowed,
