@@ -38,6 +38,20 @@ async def test_last_admin_neither_loses_the_role_nor_is_suspended(service: Users
     assert (user["roles"], user["status"], user["version"]) == (["user", "admin"], "active", 1)
 
 
+@pytest.mark.parametrize("end", ["demoted", "suspended", "gone"])
+async def test_token_of_one_who_is_no_admin_any_more_gives_no_roles(service: UsersService, end: str) -> None:
+    second, person = await service.sign_up("user", "admin"), await service.sign_up()
+    if end == "demoted":
+        await service.admin.client.patch(f"/v1/users/{second.id}", json={"roles": ["user"]})
+    elif end == "suspended":
+        await service.admin.client.post(f"/v1/users/{second.id}/suspend")
+    else:
+        await service.runtime.store.rows("users").delete_many({"_id": second.id})
+    answer = await second.client.patch(f"/v1/users/{person.id}", json={"roles": ["admin"]})
+    problem(answer, 403, "forbidden")
+    assert (await person.client.get("/v1/users/me")).json()["roles"] == ["user"]
+
+
 async def test_suspended_admin_does_not_count(service: UsersService) -> None:
     second = await service.sign_up("user", "admin")
     assert (await service.admin.client.post(f"/v1/users/{second.id}/suspend")).status_code == 200

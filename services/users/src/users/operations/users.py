@@ -16,7 +16,7 @@ from users.documents.users import User
 from users.domain.life_cycle import Status
 from users.domain.passwords import password_fault
 from users.domain.roles import Role, gives_up_admin
-from users.operations.admins import save_stepping_down
+from users.operations.admins import REMAINING_ADMIN, save_stepping_down
 from users.operations.updates import decide_and_save, save
 from users.problems import WrongPassword
 from users.schemas.users import SignUp, UserPatch
@@ -102,7 +102,7 @@ async def change_user(
 
     async def attempt() -> User | None:
         user = await get_user(runtime, caller, user_id)
-        _check_may_change(caller, user, patch)
+        await _check_may_change(runtime, caller, user, patch)
         check_if_match(if_match, user.version)
         check_not_erased(user, "change")
         changes = await _decided_changes(tools, caller, user, patch)
@@ -134,9 +134,12 @@ def check_not_erased(user: User, action: str) -> None:
         raise IllegalTransition("An erased account stays as it is.", from_=str(user.status), action=action, allowed=[])
 
 
-def _check_may_change(caller: Caller, user: User, patch: UserPatch) -> None:
+async def _check_may_change(runtime: Runtime, caller: Caller, user: User, patch: UserPatch) -> None:
+    """Roles outlast the token that they are given with: whoever gives them must be an admin now."""
     if "roles" in patch.model_fields_set:
         caller.require_role(Role.ADMIN)
+        if not await runtime.store.collection(User).exists({"_id": caller.id, **REMAINING_ADMIN}):
+            raise Forbidden("Your token is older than your account: it is no active admin's any more.")
     require_self_or_admin(caller, user)
 
 
