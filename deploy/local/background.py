@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.local.lock import RunningState, running_state
 from deploy.local.plan import GATEWAY, SERVICES
-from deploy.local.ports import free_ports
+from deploy.local.ports import free_ports_for
 from deploy.local.process import LAUNCHER
 from deploy.local.settings import LocalSettings
 
@@ -46,8 +46,8 @@ class BackgroundPlatform:
     @classmethod
     def plan(cls, data_folder: Path, **settings: str) -> "BackgroundPlatform":
         """With free ports and a first admin of its own; `settings` are further environment variables."""
-        names = (*SERVICES, GATEWAY, "store")
-        ports = {f"{name.upper()}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+        replicas = {name: int(settings.get(f"{name.upper()}_REPLICAS", 1)) for name in (*SERVICES, GATEWAY, "store")}
+        ports = {f"{name.upper()}_PORT": str(port) for name, port in free_ports_for(replicas).items()}
         own = {
             **ports,
             "DATA_DIR": str(data_folder),

@@ -4,9 +4,10 @@ import errno
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deploy.local.plan import ProcessPlan
+from deploy.local.settings import REPLICA_PORT_STEP
 
 PORT_WAIT_S = 3.0
 PORT_POLL_S = 0.1
@@ -67,3 +68,20 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
         if len(found) == count:
             return found
     raise PortsBusyError(f"fewer than {count} of {FREE_TRIES_MAX} ports tried are free")
+
+
+def free_ports_for(replicas: Mapping[str, int], host: str = "127.0.0.1") -> dict[str, int]:
+    """For each name the first of its replicas' ports: all of them are free at this moment, and nobody else's."""
+    taken: set[int] = set()
+    first: dict[str, int] = {}
+    for start in _random.sample(FREE_PORTS, FREE_TRIES_MAX):
+        if len(first) == len(replicas):
+            break
+        name, count = list(replicas.items())[len(first)]
+        wanted = {start + REPLICA_PORT_STEP * number for number in range(count)}
+        if not taken & wanted and not any(is_busy(host, port) for port in wanted):
+            taken |= wanted
+            first[name] = start
+    if len(first) < len(replicas):
+        raise PortsBusyError(f"of {FREE_TRIES_MAX} ports tried too few are free for {', '.join(replicas)}")
+    return first

@@ -19,9 +19,9 @@ from processes import until
 
 from deploy.local.background import ROOT, inherited_environment
 from deploy.local.plan import GATEWAY, READY_PATH, SERVICES, ProcessPlan, Stage, service_addresses, service_plans
-from deploy.local.ports import free_ports, is_busy
+from deploy.local.ports import free_ports_for, is_busy
 from deploy.local.process import LAUNCHER
-from deploy.local.settings import REPLICA_PORT_STEP, LocalSettings
+from deploy.local.settings import LocalSettings
 from deploy.local.stores import choose_store
 from kit.store.administration import drop_databases
 
@@ -30,7 +30,6 @@ START_S = 60.0
 STOP_S = 10.0
 ANSWER_S = 2.0
 LOG_BYTES_SHOWN = 3000
-PORTS_TRIED = 100
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Parts:
     ) -> None:
         self.prefix = f"test_{secrets.token_hex(4)}"
         counts = {name: (replicas or {}).get(name, 1) for name in (GATEWAY, *SERVICES)}
-        ports = _ports({**counts, STORE: 1, **{guest.name: 1 for guest in guests}})
+        ports = free_ports_for({**counts, STORE: 1, **{guest.name: 1 for guest in guests}})
         planned = _planned(folder, store_url, self.prefix, counts, ports)
         chosen = choose_store(planned)
         self.store_url = chosen.url
@@ -223,21 +222,6 @@ def _planned(
         bind_host="127.0.0.1",
         **own,
     )
-
-
-def _ports(replicas: Mapping[str, int]) -> dict[str, int]:
-    """For each the first of its replicas' ports: all of them are free, and nobody else's."""
-    taken: set[int] = set()
-    first: dict[str, int] = {}
-    candidates = iter(free_ports(PORTS_TRIED))
-    for name, count in replicas.items():
-        wanted: list[int] = []
-        while not wanted or taken & set(wanted) or any(is_busy("127.0.0.1", port) for port in wanted):
-            start = next(candidates)
-            wanted = [start + REPLICA_PORT_STEP * number for number in range(count)]
-        taken |= set(wanted)
-        first[name] = wanted[0]
-    return first
 
 
 def _guest_plan(guest: Guest, port: int, others: Sequence[ProcessPlan]) -> ProcessPlan:
