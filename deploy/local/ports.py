@@ -61,27 +61,21 @@ def _check_distinct(plans: Sequence[ProcessPlan]) -> None:
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     """Distinct ports on which nothing listens at this moment."""
-    found: list[int] = []
-    for candidate in _random.sample(FREE_PORTS, FREE_TRIES_MAX):
-        if not is_busy(host, candidate):
-            found.append(candidate)
-        if len(found) == count:
-            return found
-    raise PortsBusyError(f"fewer than {count} of {FREE_TRIES_MAX} ports tried are free")
+    return list(free_ports_for({str(number): 1 for number in range(count)}, host).values())
 
 
 def free_ports_for(replicas: Mapping[str, int], host: str = "127.0.0.1") -> dict[str, int]:
     """For each name the first of its replicas' ports: all of them are free at this moment, and nobody else's."""
     taken: set[int] = set()
     first: dict[str, int] = {}
-    for start in _random.sample(FREE_PORTS, FREE_TRIES_MAX):
-        if len(first) == len(replicas):
-            break
-        name, count = list(replicas.items())[len(first)]
-        wanted = {start + REPLICA_PORT_STEP * number for number in range(count)}
-        if not taken & wanted and not any(is_busy(host, port) for port in wanted):
-            taken |= wanted
-            first[name] = start
-    if len(first) < len(replicas):
-        raise PortsBusyError(f"of {FREE_TRIES_MAX} ports tried too few are free for {', '.join(replicas)}")
+    candidates = iter(_random.sample(FREE_PORTS, FREE_TRIES_MAX))
+    for name, count in replicas.items():
+        for start in candidates:
+            wanted = {start + REPLICA_PORT_STEP * number for number in range(count)}
+            if not taken & wanted and not any(is_busy(host, port) for port in wanted):
+                taken |= wanted
+                first[name] = start
+                break
+        else:
+            raise PortsBusyError(f"of {FREE_TRIES_MAX} ports tried fewer than {sum(replicas.values())} are free")
     return first

@@ -4,7 +4,7 @@ what they are on (SET NULL), holds keep it (RESTRICT), and both labels and folde
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Path
 
 from kit.clock import Clock
 from kit.dependencies import AttachedDep, CallerDep, IfMatch, ResourceId, RuntimeDep
@@ -30,6 +30,8 @@ LabelNextRef = Annotated[Id, Reference("labels", on_delete=SET_NULL)]
 HoldUserRef = Annotated[Id, Reference("users", on_delete=CASCADE, default="caller")]
 HoldBotRef = Annotated[Id, Reference("trading_bots", on_delete=RESTRICT, match={"userId": "userId"})]
 FolderParentRef = Annotated[Id, Reference("folders", on_delete=RESTRICT)]
+LabelId = Annotated[Id, Path(alias="labelId")]
+FolderId = Annotated[Id, Path(alias="folderId")]
 Words = Annotated[str, text(80)]
 
 
@@ -111,8 +113,10 @@ async def create_label(
 
 
 @router.patch("/labels/{labelId}", operation_id="changeLabel")
-async def change_label(runtime: RuntimeDep, attached: AttachedDep, labelId: str, body: LabelPatch) -> dict[str, Any]:  # noqa: N803
-    return await _change(runtime, Label, labelId, {"nextId": body.next_id}, attached)
+async def change_label(
+    runtime: RuntimeDep, attached: AttachedDep, label_id: LabelId, body: LabelPatch
+) -> dict[str, Any]:
+    return await _change(runtime, Label, label_id, {"nextId": body.next_id}, attached)
 
 
 @router.post("/holds", operation_id="createHold", status_code=201)
@@ -131,8 +135,10 @@ async def create_folder(
 
 
 @router.patch("/folders/{folderId}", operation_id="changeFolder")
-async def change_folder(runtime: RuntimeDep, attached: AttachedDep, folderId: str, body: FolderPatch) -> dict[str, Any]:  # noqa: N803
-    return await _change(runtime, Folder, folderId, {"parentId": body.parent_id}, attached)
+async def change_folder(
+    runtime: RuntimeDep, attached: AttachedDep, folder_id: FolderId, body: FolderPatch
+) -> dict[str, Any]:
+    return await _change(runtime, Folder, folder_id, {"parentId": body.parent_id}, attached)
 
 
 def _stamped(runtime: Runtime, body: WriteModel) -> dict[str, Any]:

@@ -9,13 +9,15 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mongomock.collection import BulkOperationBuilder
 from mongomock_motor import AsyncMongoMockClient, AsyncMongoMockDatabase
 from pymongo.errors import AutoReconnect
 
 from kit.store import StoreClient
+
+REACHED_S = 30.0
 
 
 def _take_sort() -> None:
@@ -60,11 +62,19 @@ def mock_client() -> StoreClient:
     return StoreClient.from_motor(mock_motor())
 
 
+class Reached(asyncio.Event):
+    """A wait for it ends in a failure, not never, if nothing comes."""
+
+    async def wait(self) -> Literal[True]:
+        async with asyncio.timeout(REACHED_S):
+            return await super().wait()
+
+
 @dataclass
 class Gate:
     """Holds operations until it is opened. `reached` is set when the first has come to it."""
 
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    reached: Reached = field(default_factory=Reached)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self) -> None:

@@ -166,10 +166,7 @@ class Resolver:
             value = found.scope[child]
         else:
             value = self._parameters.get(child, self._copied.get(place))
-        if isinstance(value, str):
-            is_comparable = len(value) <= VALUE_LENGTH_MAX
-        else:
-            is_comparable = isinstance(value, int) and NUMBER_MIN <= value <= NUMBER_MAX
-        if not is_comparable:
+        is_text = isinstance(value, str) and len(value) <= VALUE_LENGTH_MAX
+        if not is_text and not (isinstance(value, int) and NUMBER_MIN <= value <= NUMBER_MAX):
             raise UnresolvedError
         return value

@@ -1,16 +1,18 @@
 """What operations rely on, on every store alike."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mock_store import Faults
 from office import NOW, Counter, DeskEvent, Office, Room, room
 
 from kit.ids import new_id
-from kit.store import DuplicateKey, StoreUnavailable
-from kit.store.rows import BulkOutcome
+from kit.store import DuplicateKey, StoreUnavailable, client
+from kit.store.rows import BulkOutcome, Rows
+from kit.store.sessions import Session
 
 pytestmark = pytest.mark.anyio
 
@@ -207,3 +209,29 @@ async def test_store_that_does_not_answer_is_503(office: Office, faults: Faults)
         await office.store.collection(Counter).get("c1")
     assert away.value.status == 503
     assert away.value.headers["Retry-After"]
+
+
+async def test_very_first_fences_of_a_database_meet_and_neither_takes_it_for_a_value_of_its_own(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two upserts of one row: the store may say to the second that the key is taken."""
+    upserts: list[bool] = []
+    update_one = Rows.update_one
+
+    async def beside_another(self: Rows, where: Any, update: Any, *, upsert: bool = False, session: Any = None) -> bool:
+        upserts.append(upsert)
+        await update_one(self, where, update, upsert=True)
+        if upsert:
+            raise DuplicateKey(("_id",))
+        return True
+
+    monkeypatch.setattr(Rows, "update_one", beside_another)
+    monkeypatch.setattr(office.client, "_causal", True)
+    monkeypatch.setattr(client, "causal_session", _no_session)
+    async with office.store.session(fenced=True):
+        assert upserts == [True, False]
+
+
+@asynccontextmanager
+async def _no_session(_: Any) -> AsyncIterator[Session]:
+    yield Session(cast("Any", None))

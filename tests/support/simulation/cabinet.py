@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from simulation.clients import Reply
+from simulation.races import Acts, by_name
 from simulation.residents import TRIES_MAX, Resident
 
 if TYPE_CHECKING:
-    from simulation.workload import Acts, Race, Workload
+    from simulation.workload import Workload
 
 
 class Cabinet:
@@ -52,7 +53,7 @@ async def made(create: Callable[[], Awaitable[Reply]], key: str) -> str:
     return id_
 
 
-async def bot_against_labels_and_holds(work: "Workload", resident: Resident) -> "tuple[Acts, Acts]":
+async def bot_against_labels_and_holds(work: "Workload", resident: Resident) -> tuple[Acts, Acts]:
     cabinet, bot = Cabinet(resident), work.some(resident.bots)
     await made(lambda: cabinet.label(bot=bot), "labelId")
     return [lambda: resident.client.delete(f"/v1/bots/{bot}")], [
@@ -61,7 +62,7 @@ async def bot_against_labels_and_holds(work: "Workload", resident: Resident) -> 
     ]
 
 
-async def user_against_holds(work: "Workload", resident: Resident) -> "tuple[Acts, Acts]":
+async def user_against_holds(work: "Workload", resident: Resident) -> tuple[Acts, Acts]:
     """What keeps a bot goes with the user of both."""
     cabinet, bot = Cabinet(resident), work.some(resident.bots)
     await made(lambda: cabinet.hold(bot), "holdId")
@@ -75,7 +76,7 @@ async def user_against_holds(work: "Workload", resident: Resident) -> "tuple[Act
     ]
 
 
-async def labels_next_to_each_other(work: "Workload", resident: Resident) -> "tuple[Acts, Acts]":
+async def labels_next_to_each_other(work: "Workload", resident: Resident) -> tuple[Acts, Acts]:
     del work
     cabinet = Cabinet(resident)
     one = await made(cabinet.label, "labelId")
@@ -89,7 +90,7 @@ async def labels_next_to_each_other(work: "Workload", resident: Resident) -> "tu
     ]
 
 
-async def folders_in_each_other(work: "Workload", resident: Resident) -> "tuple[Acts, Acts]":
+async def folders_in_each_other(work: "Workload", resident: Resident) -> tuple[Acts, Acts]:
     """One of them is in itself, which does not keep it."""
     del work
     cabinet = Cabinet(resident)
@@ -103,12 +104,9 @@ async def folders_in_each_other(work: "Workload", resident: Resident) -> "tuple[
     ]
 
 
-GUEST_RACES: "dict[str, Race]" = {
-    one.__name__.replace("_", " "): one
-    for one in (
-        bot_against_labels_and_holds,
-        user_against_holds,
-        labels_next_to_each_other,
-        folders_in_each_other,
-    )
-}
+GUEST_RACES = by_name(
+    bot_against_labels_and_holds,
+    user_against_holds,
+    labels_next_to_each_other,
+    folders_in_each_other,
+)

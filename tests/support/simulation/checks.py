@@ -230,9 +230,9 @@ def taken_off(books: Books) -> Iterator[str]:
     """A label that nobody put elsewhere is still on what is there."""
     journal, labels = books.world.journal, books.rows("labels")
     for call in journal.of("POST", "/v1/labels"):
-        if call.reply.status != 201 or journal.of("PATCH", f"/v1/labels/{call.reply.body['labelId']}"):
+        row = labels.get(call.reply.body["labelId"]) if call.reply.status == 201 else None
+        if row is None or journal.of("PATCH", f"/v1/labels/{row['_id']}"):
             continue
-        row = labels.get(call.reply.body["labelId"], call.sent)
         for name, entity in (("botId", "trading_bots"), ("nextId", "labels")):
             parent = call.sent.get(name)
             if parent in books.rows(entity) and row.get(name) != parent:

@@ -10,6 +10,7 @@ from simulation.cabinet import GUEST_RACES
 from simulation.checks import findings
 from simulation.clients import Reply
 from simulation.faults import ROUGH
+from simulation.races import Acts, Race, by_name
 from simulation.residents import Resident, add_pair, barred, open_pool, settle
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Workload:
         trouble.cancel()
         return self.tally
 
-    async def _race(self, name: str, race: "Race", resident: Resident) -> None:
+    async def _race(self, name: str, race: Race, resident: Resident) -> None:
         await asyncio.sleep(self.random.uniform(0, 1.0))
         deletes, others = await race(self, resident)
         others = [*others, *others]
@@ -115,10 +116,6 @@ class Workload:
 
     def some(self, values: list[str]) -> str:
         return self.random.choice(values)
-
-
-Acts = list[Callable[[], Awaitable[Reply]]]
-Race = Callable[[Workload, Resident], Awaitable[tuple[Acts, Acts]]]
 
 
 async def user_against_creates(work: Workload, resident: Resident) -> tuple[Acts, Acts]:
@@ -216,21 +213,18 @@ async def _delete_user(work: Workload, resident: Resident) -> Reply:
     return await by.delete(f"/v1/users/{resident.id}")
 
 
-RACES: dict[str, Race] = {
-    one.__name__.replace("_", " "): one
-    for one in (
-        user_against_creates,
-        user_against_start,
-        user_against_credit,
-        user_twice,
-        user_and_erasure,
-        account_against_creates,
-        account_and_user,
-        bot_against_its_children,
-        bot_and_user,
-        pool_against_stakes,
-    )
-}
+RACES = by_name(
+    user_against_creates,
+    user_against_start,
+    user_against_credit,
+    user_twice,
+    user_and_erasure,
+    account_against_creates,
+    account_and_user,
+    bot_against_its_children,
+    bot_and_user,
+    pool_against_stakes,
+)
 
 ALL_RACES = {**RACES, **GUEST_RACES}
 

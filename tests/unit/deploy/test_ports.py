@@ -27,5 +27,5 @@ def test_port_of_a_later_replica_on_which_somebody_listens_is_not_given(monkeypa
         taken = somebody.getsockname()[1]
         monkeypatch.setattr(ports, "FREE_PORTS", range(taken - REPLICA_PORT_STEP, taken - REPLICA_PORT_STEP + 1))
         monkeypatch.setattr(ports, "FREE_TRIES_MAX", 1)
-        with pytest.raises(PortsBusyError, match="bots"):
+        with pytest.raises(PortsBusyError, match="fewer than 2 are free"):
             free_ports_for({"bots": 2})

@@ -13,8 +13,7 @@ from kit.problems import FieldError, InvalidRequest
 from kit.references.declaration import OnDelete
 
 T = TypeVar("T")
-NUMBER_MIN = -(2**63)
-NUMBER_MAX = 2**63 - 1
+NUMBER_MIN, NUMBER_MAX = -(2**63), 2**63 - 1
 """What a store keeps."""
 
 
@@ -45,9 +44,8 @@ def scalars_of(value: Any, where: str) -> dict[str, Any]:
     """Values to compare with: a list or an object would be an operator's way into the query."""
     found = object_of(value, where)
     for name, one in found.items():
-        if not isinstance(one, str | int | bool) and one is not None:
-            raise malformed(f"{where}/{name}")
-        if isinstance(one, int) and not NUMBER_MIN <= one <= NUMBER_MAX:
+        is_number = isinstance(one, int) and NUMBER_MIN <= one <= NUMBER_MAX
+        if not is_number and not isinstance(one, str) and one is not None:
             raise malformed(f"{where}/{name}")
     return found
 

@@ -22,7 +22,7 @@ from users.problems import LastAdmin
 MARK = "stepDownToken"
 MARKED_MAX = 200
 
-REMAINING_ADMIN = {"roles": Role.ADMIN.value, "status": Status.ACTIVE.value, **NOT_IN_DELETION}
+ACTIVE_ADMIN = {"roles": Role.ADMIN.value, "status": Status.ACTIVE.value, **NOT_IN_DELETION}
 """One whose delete may still be refused doesn't count either."""
 
 
@@ -61,7 +61,7 @@ async def mark_stepping_down(runtime: Runtime, user: User) -> str | None:
 
 async def _another_remains(runtime: Runtime, user_id: str) -> bool:
     users = runtime.store.collection(User)
-    others = {**REMAINING_ADMIN, "_id": {"$ne": user_id}}
+    others = {**ACTIVE_ADMIN, "_id": {"$ne": user_id}}
     if await users.exists({**others, MARK: {"$exists": False}}):
         return True
     marked = await users.find({**others, MARK: {"$exists": True}}, limit=MARKED_MAX)

@@ -16,7 +16,7 @@ from users.documents.users import User
 from users.domain.life_cycle import Status
 from users.domain.passwords import password_fault
 from users.domain.roles import Role, gives_up_admin
-from users.operations.admins import REMAINING_ADMIN, save_stepping_down
+from users.operations.admins import ACTIVE_ADMIN, save_stepping_down
 from users.operations.updates import decide_and_save, save
 from users.problems import WrongPassword
 from users.schemas.users import SignUp, UserPatch
@@ -138,7 +138,7 @@ async def _check_may_change(runtime: Runtime, caller: Caller, user: User, patch:
     """Roles outlast the token that they are given with: whoever gives them must be an admin now."""
     if "roles" in patch.model_fields_set:
         caller.require_role(Role.ADMIN)
-        if not await runtime.store.collection(User).exists({"_id": caller.id, **REMAINING_ADMIN}):
+        if not await runtime.store.collection(User).exists({"_id": caller.id, **ACTIVE_ADMIN}):
             raise Forbidden("Your token is older than your account: it is no active admin's any more.")
     require_self_or_admin(caller, user)
 
