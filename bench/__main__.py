@@ -1,9 +1,11 @@
 """`python -m bench`: measure what is promised, side by side, in one run; print the table, write it as JSON and plot."""
 
+import asyncio
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +15,14 @@ from rich.console import Console
 from bench.cascades import cascade_rows
 from bench.creates import create_rows
 from bench.load import MissingToolError, tool
+from bench.parents import PREFIX
 from bench.races import race_rows
 from bench.reads import constant_rows, read_rows
 from bench.run import Run
 from bench.stage import Stage, stage
 from bench.starts import start_rows
 from bench.table import Row, show, write
+from kit.store.administration import drop_databases
 
 FOLDER = Path(".bench")
 GROUPS = ("reads", "creates", "races", "cascades", "starts")
@@ -75,12 +79,25 @@ def measure(run: Run, only: Sequence[str], console: Console) -> Iterator[list[Ro
         "cascades": cascade_rows,
         "starts": start_rows,
     }
-    with stage(run.folder / "data", DATABASE_PREFIX="bench", **settings) as running:
+    with _own_databases(run), stage(run.folder / "data", DATABASE_PREFIX=PREFIX, **settings) as running:
         for name, group in groups.items():
             if name in only:
                 console.print(f"{name} …")
                 running.sign_in()
                 yield group(run, running)
+
+
+@contextmanager
+def _own_databases(run: Run) -> Iterator[None]:
+    """A store that stays has none of the bench's afterwards, nor before, whatever became of an earlier run."""
+    if run.mongodb_url is None:
+        yield
+        return
+    asyncio.run(drop_databases(run.mongodb_url, PREFIX))
+    try:
+        yield
+    finally:
+        asyncio.run(drop_databases(run.mongodb_url, PREFIX))
 
 
 if __name__ == "__main__":

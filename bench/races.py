@@ -32,8 +32,8 @@ CREATES_PER_PARENT = 40
 CREATES_AFTER = 10  # of these, when the delete was answered
 CREATES_AMID = CREATES_PER_PARENT - CREATES_AFTER
 SPREAD_S = 0.25
-HEAD_START_S = 0.05
-HEAD_START_MAX_S = 5.0
+HEAD_START_STEP_S = 0.1
+HEAD_START_MAX_S = 2.0  # less than a server keeps an idle connection
 AT_ONCE = 4  # parents whose creates and deletes are under way
 CONNECTIONS = 8  # for each of these
 ANSWER_S = 60.0
@@ -67,20 +67,16 @@ class Raced:
 @dataclass
 class HeadStart:
     """How long before the first create an account's delete is sent; below zero, how long after it. Which of them wins
-    is a matter of the machine: whoever won has less of it the next time, and ever less until he loses, so that both
-    outcomes occur on any machine."""
+    is a matter of the machine: whoever won has less of it the next time, so that both outcomes occur on any machine."""
 
-    seconds: float = HEAD_START_S
-    _step_s: float = 0.0
+    seconds: float = HEAD_START_STEP_S / 2
 
     def learn(self, told: str) -> None:
         """What such a delete was told; an answer that decides nothing teaches nothing."""
-        if told != "204" and not told.startswith("409"):
-            return
-        wanted = -1 if told == "204" else 1
-        is_same = wanted * self._step_s > 0
-        self._step_s = self._step_s * 2 if is_same else wanted * HEAD_START_S
-        self.seconds = max(-HEAD_START_MAX_S, min(self.seconds + self._step_s, HEAD_START_MAX_S))
+        if told == "204":
+            self.seconds = max(self.seconds - HEAD_START_STEP_S, -HEAD_START_MAX_S)
+        elif told.startswith("409"):
+            self.seconds = min(self.seconds + HEAD_START_STEP_S, HEAD_START_MAX_S)
 
 
 @dataclass(frozen=True)
